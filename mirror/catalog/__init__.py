@@ -1,0 +1,1 @@
+"""What can be found: a SQLite database derived from the store."""

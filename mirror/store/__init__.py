@@ -1,0 +1,1 @@
+"""Bytes and snapshots on disk. No network, no SQL."""

@@ -1,0 +1,1 @@
+"""From a selection to published snapshots: detect, plan, fetch, publish, report."""
