@@ -7,11 +7,12 @@ included: those have ``present`` false, and a wider selection fills them in late
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from mirror.errors import DamagedError
+from mirror.errors import BadNameError, DamagedError, UnsafePathError
 from mirror.names import RepoKey, RepoType, check_repo_path
 
 MANIFEST_FORMAT: Final = 1
@@ -53,7 +54,12 @@ class ManifestFile(_Record):
 
 
 class Manifest(_Record):
-    """Every file of one commit of one repo."""
+    """Every file of one commit of one repo.
+
+    Raises:
+        UnsafePathError: a path that must not be created, or two that exclude each other.
+        BadNameError: not a repo id.
+    """
 
     format: Literal[1] = MANIFEST_FORMAT
     repo_type: RepoType
@@ -67,6 +73,18 @@ class Manifest(_Record):
     """The info call's JSON, as it came (without fields of the transfer protocol)."""
     endpoint: str = ""
     """The upstream it came from."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Manifest:
+        RepoKey(self.repo_type, self.repo_id)
+        paths = {file.path for file in self.files}
+        if len(paths) != len(self.files):
+            twice = next(p for p, n in Counter(f.path for f in self.files).items() if n > 1)
+            raise UnsafePathError(twice, "it is listed twice")
+        folders = {path[:place] for path in paths for place in _slashes(path)}
+        for path in paths & folders:
+            raise UnsafePathError(path, "it is a file and a folder at once")
+        return self
 
     @property
     def key(self) -> RepoKey:
@@ -88,6 +106,10 @@ class Manifest(_Record):
         return next((file for file in self.files if file.path == path), None)
 
 
+def _slashes(path: str) -> list[int]:
+    return [place for place, letter in enumerate(path) if letter == "/"]
+
+
 def encode_manifest(manifest: Manifest) -> bytes:
     """Give the JSON text of a manifest, the same bytes for the same value."""
     return (manifest.model_dump_json(indent=1, exclude_none=True) + "\n").encode()
@@ -101,7 +123,7 @@ def decode_manifest(data: bytes, source: str) -> Manifest:
     """
     try:
         return Manifest.model_validate_json(data)
-    except (ValidationError, ValueError) as error:
+    except (ValidationError, ValueError, UnsafePathError, BadNameError) as error:
         first = str(error).splitlines()[0]
         raise DamagedError(
             f"{source} is not a readable manifest ({first})",

@@ -1,0 +1,134 @@
+"""Writing to disk so that a reader, or a power cut, never meets half a file.
+
+Every small file of the store (manifests, refs, reports) goes through
+:func:`write_atomic`; every error of the disk that a person can do something about
+becomes a :class:`~mirror.errors.DiskError` that names the path.
+
+Blobs are not written here: they are many and large, so they share one barrier
+(:func:`sync_filesystem`, see docs/adr/0002-durability-barrier.md).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from mirror.errors import DiskError
+
+_FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_REFUSED: Final = {errno.EROFS, errno.EACCES, errno.EPERM}
+_BROKEN: Final = {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENAMETOOLONG, errno.ESTALE}
+
+_AT_FDCWD: Final = -100
+_RENAME_EXCHANGE: Final = 2
+
+
+@contextlib.contextmanager
+def disk_errors(path: Path | str) -> Iterator[None]:
+    """Turn an OSError of the disk into a :class:`DiskError` that names ``path``."""
+    try:
+        yield
+    except OSError as error:
+        if (wrapped := as_disk_error(error, path)) is None:
+            raise
+        raise wrapped from error
+
+
+def as_disk_error(error: OSError, path: Path | str) -> DiskError | None:
+    """Give the DiskError for ``error``; ``None`` where the disk is not to blame."""
+    if error.errno in _FULL:
+        hint = "make room (mirror prune), then run the same command again: it goes on from there"
+    elif error.errno in _REFUSED:
+        hint = "only commands that read work on a folder that this user cannot write to"
+    elif error.errno in _BROKEN:
+        hint = "see the system's log for this disk"
+    else:
+        return None
+    return DiskError(f"cannot write {path}: {error.strerror}", hint=hint)
+
+
+def temporary_name(name: str) -> str:
+    """Give the name under which ``name`` is written before it is whole: hidden, and ours."""
+    return f".{name}.tmp"
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file of that name was left by a write that did not come to its end."""
+    return name.startswith(".") and name.endswith(".tmp")
+
+
+def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Replace ``path`` by ``data``: other processes see the old bytes or the new ones.
+
+    ``durable`` makes it survive a power cut as well, at the price of two fsync calls.
+    One writer a path at a time.
+
+    Raises:
+        DiskError: full, read-only, or an I/O error. The old bytes are still there.
+    """
+    temporary = path.with_name(temporary_name(path.name))
+    with disk_errors(path):
+        try:
+            with temporary.open("wb") as stream:
+                stream.write(data)
+                stream.flush()
+                if durable:
+                    os.fsync(stream.fileno())
+            temporary.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+        if durable:
+            sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in ``folder`` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_filesystem(folder: Path) -> None:
+    """Make everything written so far to the file system of ``folder`` durable.
+
+    Raises:
+        DiskError: the disk could not take it (Linux 5.8 and later report this).
+    """
+    syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+    if syncfs is None:  # not Linux
+        os.sync()
+        return
+    with disk_errors(folder):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            if syncfs(descriptor) != 0:
+                number = ctypes.get_errno()
+                raise OSError(number, os.strerror(number), str(folder))
+        finally:
+            os.close(descriptor)
+
+
+def exchange(one: Path, other: Path) -> None:
+    """Swap two names of one file system in one step, whatever they are.
+
+    Where the system cannot (not Linux, some network file systems), ``one`` is away
+    for the moment between two renames.
+    """
+    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if renameat2 is not None:
+        names = os.fsencode(one), os.fsencode(other)
+        if renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0:
+            return
+    aside = one.with_name(temporary_name(one.name))
+    one.rename(aside)
+    other.rename(one)
+    aside.rename(other)

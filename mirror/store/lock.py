@@ -1,0 +1,67 @@
+"""One writer at a time, and a refusal that says who the other one is.
+
+The lock is the kernel's (flock), so it ends with the process that holds it, however
+that ends. What the file says about the holder is for people only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from mirror.errors import LockedError
+from mirror.store.atomic import disk_errors
+
+
+@contextlib.contextmanager
+def hold_lock(path: Path, purpose: str) -> Iterator[None]:
+    """Hold the lock file ``path``; never wait for it.
+
+    Raises:
+        LockedError: another process, or another part of this one, holds it.
+        DiskError: the folder cannot be written to.
+    """
+    # Without flock (some network file systems) a lock by mere existence would outlive
+    # a killed process, so that fallback is off: better to refuse such a folder.
+    lock = FileLock(path, timeout=0, thread_local=False, fallback_to_soft=False)
+    with disk_errors(path):
+        try:
+            lock.acquire()
+        except Timeout:
+            raise LockedError(
+                _describe(path), hint="wait for it to end, or stop that process; then try again"
+            ) from None
+    try:
+        with disk_errors(path):
+            path.write_text(json.dumps(_this_process(purpose)) + "\n", encoding="utf-8")
+        yield
+    finally:
+        lock.release()
+
+
+def _this_process(purpose: str) -> dict[str, Any]:
+    return {
+        "pid": os.getpid(),
+        "host": platform.node(),
+        "purpose": purpose,
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _describe(path: Path) -> str:
+    try:
+        holder = json.loads(path.read_text(encoding="utf-8"))
+        return (
+            f"another process writes to this mirror: {holder['purpose']}, "
+            f"pid {holder['pid']} on {holder['host']}, since {holder['since']}"
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"another process writes to this mirror ({path} does not say which)"

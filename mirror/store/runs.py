@@ -1,0 +1,39 @@
+"""The reports of syncs, imports and verifies: ``runs/<utc>.json``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mirror.store.atomic import disk_errors, write_atomic
+
+
+def write_report(folder: Path, report: Mapping[str, Any], started: datetime) -> Path:
+    """Write ``report`` under the time the run started; an earlier one is never replaced."""
+    stem = started.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    path, count = folder / f"{stem}.json", 1
+    while path.exists():
+        count += 1
+        path = folder / f"{stem}-{count}.json"
+    with disk_errors(path):
+        folder.mkdir(exist_ok=True)
+    write_atomic(path, (json.dumps(report, ensure_ascii=False, indent=1) + "\n").encode())
+    return path
+
+
+def read_reports(folder: Path, limit: int | None = None) -> Iterator[dict[str, Any]]:
+    """Give the reports, newest first; ``{"damaged": name}`` for one that cannot be read."""
+    try:
+        names = sorted((path.name for path in folder.iterdir()), reverse=True)
+    except FileNotFoundError:
+        return
+    reports = [name for name in names if name.endswith(".json") and not name.startswith(".")]
+    for name in reports[:limit]:
+        try:
+            report = json.loads((folder / name).read_bytes())
+        except (OSError, ValueError):
+            report = None
+        yield report if isinstance(report, dict) else {"damaged": name}

@@ -1,0 +1,442 @@
+"""The store: blobs and snapshots of one mirror folder, the truth of the mirror.
+
+Invariant: every commit that a ref points at has a manifest, and every present file of
+a manifest has its blob, durably; so :meth:`Store.publish` goes blobs, manifest, view,
+refs, in this order. A process killed anywhere in it leaves the earlier snapshot in
+force, and publishing again completes it.
+
+Reading needs no write access and no lock. Writing (publish, add_alias, observe …) is
+for the holder of :meth:`Store.write_lock`; publishing different repos from several
+threads is safe. Knows neither network nor SQL.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, Self
+
+from mirror.errors import (
+    BadNameError,
+    DamagedError,
+    NotAMirrorError,
+    NotFoundError,
+    StoreError,
+    UnknownFormatError,
+    UsageError,
+)
+from mirror.names import NO_NAMESPACE, RepoKey, RepoType, check_ref_name, is_commit
+from mirror.store.atomic import disk_errors, is_temporary, write_atomic
+from mirror.store.blobs import Blobs
+from mirror.store.git_index import GitIndex
+from mirror.store.history import Observation
+from mirror.store.journal import append_records, merge_journals, read_records
+from mirror.store.layout import FORMAT, Layout
+from mirror.store.lock import hold_lock
+from mirror.store.manifest import Manifest, decode_manifest, encode_manifest
+from mirror.store.refs import heads, read_refs, write_refs
+from mirror.store.runs import read_reports, write_report
+from mirror.store.view import View
+
+#: What may lie in a folder that becomes a mirror: the settings, and what ext4 puts at a root.
+_NOT_IN_THE_WAY: Final = {"mirror.toml", "lost+found"}
+_SHORT_COMMIT: Final = 7
+#: Renames of renames that are followed; a longer chain is a loop.
+_MAX_ALIASES: Final = 10
+
+
+class Store:
+    """One mirror folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.layout = Layout(root)
+        self.blobs = Blobs(self.layout.blobs)
+        self.git_index = GitIndex(self.layout.git_index, self.blobs)
+        self.view = View(self.layout, self.blobs)
+
+    # --- the folder ---------------------------------------------------------
+
+    @classmethod
+    def create(cls, root: Path | str) -> Self:
+        """Make ``root`` a mirror; change nothing if it is one.
+
+        Raises:
+            StoreError: the folder holds something else.
+            UnknownFormatError: a mirror of another format.
+            DiskError: it cannot be written.
+        """
+        store = cls(_absolute(root))
+        with disk_errors(store.root):
+            store.root.mkdir(parents=True, exist_ok=True)
+            names = {path.name for path in store.root.iterdir()}
+            if "format" not in names:
+                others = {n for n in names - _NOT_IN_THE_WAY if not is_temporary(n)}
+                if others:
+                    raise StoreError(
+                        f"{store.root} is not empty ({min(others)} is in it) and not a mirror",
+                        hint="choose a new or empty folder",
+                    )
+                write_atomic(store.layout.format, f"{FORMAT}\n".encode())
+            store = cls.open(root)
+            store._make_folders()
+        return store
+
+    @classmethod
+    def open(cls, root: Path | str) -> Self:
+        """Open a mirror folder. Writes nothing.
+
+        Raises:
+            NotAMirrorError: no ``format`` file.
+            UnknownFormatError: written by another version of this program.
+        """
+        store = cls(_absolute(root))
+        try:
+            with store.layout.format.open("rb") as stream:
+                found = stream.read(80)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            raise NotAMirrorError(store.root) from None
+        except OSError as error:
+            raise StoreError(f"{store.layout.format} cannot be read: {error.strerror}") from error
+        if found.strip() != FORMAT.encode():
+            raise UnknownFormatError(
+                f"{store.root} has format {found.strip().decode(errors='replace')!r}, "
+                f"this program knows format {FORMAT}",
+                hint="use the version of the program that wrote it, or a newer one",
+            )
+        return store
+
+    @contextmanager
+    def _locked(self, purpose: str) -> Iterator[None]:
+        with hold_lock(self.layout.lock, purpose):
+            self._make_folders()
+            yield
+
+    def write_lock(self, purpose: str) -> AbstractContextManager[None]:
+        """Be the only writer for a while. Does not wait; ends with the process.
+
+        Raises:
+            LockedError: says which process holds it, why and since when.
+            DiskError: the folder is not writable.
+        """
+        return self._locked(purpose)
+
+    def _make_folders(self) -> None:
+        with disk_errors(self.root):
+            for folder in self.layout.folders:
+                folder.mkdir(exist_ok=True)
+
+    # --- reading ------------------------------------------------------------
+
+    def repos(self, repo_type: RepoType | None = None) -> Iterator[RepoKey]:
+        """Give every repo with a ref or a commit, sorted; aliases are not repos."""
+        for key, names in self._folders(repo_type):
+            if "alias" not in names and ("refs.json" in names or "commits" in names):
+                yield key
+
+    def aliases(self) -> Mapping[RepoKey, RepoKey]:
+        """Give every other name, with the repo it stands for in the end."""
+        return {key: self.canonical(key) for key, names in self._folders(None) if "alias" in names}
+
+    def canonical(self, key: RepoKey) -> RepoKey:
+        """Follow aliases; a key that is none is given back."""
+        for _ in range(_MAX_ALIASES):
+            target = self._alias_target(key)
+            if target is None:
+                return key
+            key = target
+        raise DamagedError(
+            f"{self.layout.alias(key)}: the names run in a circle",
+            hint="delete that file, then run mirror sync",
+        )
+
+    def has(self, key: RepoKey) -> bool:
+        """Whether the mirror holds the repo (or what it is an alias of)."""
+        folder = self.layout.repo(self.canonical(key))
+        return (folder / "refs.json").is_file() or (folder / "commits").is_dir()
+
+    def refs(self, key: RepoKey) -> Mapping[str, str]:
+        """Give what each ref points at; empty where the repo has none.
+
+        Raises:
+            DamagedError: refs.json cannot be read.
+        """
+        return read_refs(self.layout.refs(self.canonical(key)))
+
+    def commits(self, key: RepoKey) -> tuple[str, ...]:
+        """Give the commits that have a manifest, sorted; refs may point at some only."""
+        folder = self.layout.commits(self.canonical(key))
+        try:
+            names = [entry.name for entry in os.scandir(folder)]
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
+        stems = (name.removesuffix(".json") for name in names if name.endswith(".json"))
+        return tuple(sorted(stem for stem in stems if is_commit(stem)))
+
+    def manifest(self, key: RepoKey, commit: str) -> Manifest:
+        """Read the manifest of one commit.
+
+        Raises:
+            NotFoundError: the mirror does not have that commit.
+            DamagedError: it cannot be read, or is of another repo or commit.
+        """
+        key = self.canonical(key)
+        path = self.layout.manifest(key, commit)
+        try:
+            data = path.read_bytes() if is_commit(commit) else None
+        except (FileNotFoundError, NotADirectoryError):
+            data = None
+        except OSError as error:
+            raise DamagedError(f"{path} cannot be read: {error.strerror}") from error
+        if data is None:
+            raise NotFoundError(
+                f"{key} has no commit {commit[:40]} in the mirror", hint=self._what_is_there(key)
+            )
+        manifest = decode_manifest(data, str(path))
+        if (manifest.key, manifest.commit) != (key, commit):
+            raise DamagedError(
+                f"{path} is the manifest of {manifest.key} at {manifest.commit}",
+                hint="mirror verify --repair fetches it again from upstream",
+            )
+        return manifest
+
+    def resolve(self, key: RepoKey, revision: str = "main") -> str:
+        """Give the commit of a ref, a full commit hash or a unique short one (7 or more).
+
+        Raises:
+            NotFoundError: says which refs are there.
+        """
+        refs = self.refs(key)
+        if revision in refs:
+            return refs[revision]
+        found = [c for c in self.commits(key) if c.startswith(revision)]
+        if len(found) == 1 and len(revision) >= _SHORT_COMMIT:
+            return found[0]
+        what = f"several commits that begin with {revision}" if found else f"no {revision[:100]!r}"
+        if not self.has(key):
+            raise NotFoundError(f"{key} is not in the mirror", hint="mirror search finds what is")
+        raise NotFoundError(f"{key} has {what} in the mirror", hint=self._what_is_there(key))
+
+    def snapshot_path(self, key: RepoKey, commit: str) -> Path:
+        """Give the folder of a commit's files in the cache view (it may not exist)."""
+        return self.layout.snapshot(self.canonical(key), commit)
+
+    def retired(self, key: RepoKey, ref: str) -> tuple[str, ...]:
+        """Give the older snapshots of a ref that are still here, newest first."""
+        key = self.canonical(key)
+        here = set(self.commits(key)) - {self.refs(key).get(ref)}
+        return tuple(c for c in heads(self.layout.ref_log(key)).get(ref, []) if c in here)
+
+    def history(self, key: RepoKey) -> list[Observation]:
+        """Give what was seen upstream, oldest first; lines that cannot be read are left out."""
+        records = read_records(self.layout.history(self.canonical(key)))
+        seen = (Observation.from_json(record) for record in records)
+        return [observation for observation in seen if observation is not None]
+
+    def reports(self, limit: int | None = None) -> Iterator[dict[str, Any]]:
+        """Give the reports of runs, newest first; ``{"damaged": name}`` for unreadable ones."""
+        return read_reports(self.layout.runs, limit)
+
+    # --- writing ------------------------------------------------------------
+
+    def publish(self, manifest: Manifest, refs: Iterable[str] = ()) -> None:
+        """Make a snapshot visible under ``refs``; fill it up if the commit is there already.
+
+        A pinned commit is published with its own hash as the ref. Doing it again, after
+        a kill or not, completes it and changes nothing else.
+
+        Raises:
+            DamagedError: a present file has no blob: nothing was changed.
+            BadNameError: not a ref.
+            DiskError: full or read-only: the earlier snapshot is still in force.
+        """
+        key, names = manifest.key, _checked_refs(refs, manifest.commit)
+        self._require_blobs(manifest)
+        before = read_refs(self.layout.refs(key))
+        self.blobs.sync()
+        self.git_index.add(git_pairs(manifest))
+        self._end_alias(key)
+        self._write_manifest(key, manifest)
+        self.view.put_snapshot(manifest)
+        after = {**before, **dict.fromkeys(names, manifest.commit)}
+        if after != before:
+            write_refs(self.layout.refs(key), self.layout.ref_log(key), before, after)
+        self.view.put_refs(key, after)
+
+    def forget_refs(self, key: RepoKey, names: Iterable[str]) -> None:
+        """Drop refs that the user follows no more; ``prune`` may then take their snapshots."""
+        key = self.canonical(key)
+        before = self.refs(key)
+        after = {name: commit for name, commit in before.items() if name not in set(names)}
+        if after != before:
+            self.view.put_refs(key, after)
+            write_refs(self.layout.refs(key), self.layout.ref_log(key), before, after)
+
+    def add_alias(self, alias: RepoKey, target: RepoKey) -> None:
+        """Let ``alias`` be another name of ``target``: the id asked for, and the one it has now.
+
+        If ``alias`` was mirrored itself (it was renamed upstream since), its snapshots
+        become snapshots of ``target``: the same repo, and the same commits.
+        """
+        if alias.repo_type != target.repo_type:
+            raise UsageError(f"{alias} cannot be a name of {target}: another type of repo")
+        if alias == target or _same_folder(self.layout.repo(alias), self.layout.repo(target)):
+            return
+        self._end_alias(target)
+        if self._alias_target(alias) is None:
+            self._move_snapshots(alias, target)
+        path = self.layout.alias(alias)
+        if self._alias_target(alias) != target:
+            _make_parent(path)
+            write_atomic(path, f"{target.repo_id}\n".encode())
+        self.view.put_alias(alias, self.canonical(target))
+        self._remove_moved(alias)
+
+    def observe(self, key: RepoKey, observation: Observation) -> None:
+        """Write down what upstream said. Not synced: the next run looks again anyway."""
+        path = self.layout.history(self.canonical(key))
+        append_records(path, [observation.as_json()])
+
+    def write_report(self, report: Mapping[str, Any], started: datetime) -> Path:
+        """Keep the report of a run, under the time it started."""
+        return write_report(self.layout.runs, report, started)
+
+    # --- steps of the above ---------------------------------------------------
+
+    def _folders(self, repo_type: RepoType | None) -> Iterator[tuple[RepoKey, set[str]]]:
+        """Every folder of repos/, with the names in it."""
+        for kind in [repo_type] if repo_type else RepoType:
+            top = f"{self.layout.repos}/{kind.plural}"
+            for namespace in _names(top):
+                for name in _names(f"{top}/{namespace}"):
+                    repo_id = name if namespace == NO_NAMESPACE else f"{namespace}/{name}"
+                    try:
+                        key = RepoKey(kind, repo_id)
+                    except BadNameError:
+                        continue  # not ours
+                    yield key, set(_names(f"{top}/{namespace}/{name}"))
+
+    def _alias_target(self, key: RepoKey) -> RepoKey | None:
+        path = self.layout.alias(key)
+        try:
+            with path.open("rb") as stream:
+                text = stream.read(1000).decode()
+            return RepoKey(key.repo_type, text.strip())
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (OSError, ValueError, BadNameError) as error:
+            raise DamagedError(
+                f"{path} does not name a repo", hint="delete that file, then run mirror sync"
+            ) from error
+
+    def _what_is_there(self, key: RepoKey) -> str:
+        refs = self.refs(key)
+        there = sorted(refs) or [commit[:12] for commit in self.commits(key)]
+        if not there:
+            return "mirror sync fetches what mirror.toml selects"
+        more = f" and {len(there) - 20} more" if len(there) > 20 else ""
+        return f"the mirror has {', '.join(there[:20])}{more}"
+
+    def _require_blobs(self, manifest: Manifest) -> None:
+        for file in manifest.present_files:
+            if not self.blobs.has(str(file.sha256), file.size):
+                raise DamagedError(
+                    f"{manifest.key} at {manifest.commit}: the blob of {file.path} "
+                    f"({file.sha256}) is not in the store",
+                    hint="run mirror sync again: it fetches what is missing",
+                )
+
+    def _write_manifest(self, key: RepoKey, manifest: Manifest) -> None:
+        path = self.layout.manifest(key, manifest.commit)
+        try:
+            data = path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            data = b""
+        if data:
+            try:
+                first = decode_manifest(data, str(path)).created
+                manifest = manifest.model_copy(update={"created": first})
+            except DamagedError:
+                data = b""  # it is replaced
+        if (encoded := encode_manifest(manifest)) != data:
+            _make_parent(path)
+            write_atomic(path, encoded)
+
+    def _end_alias(self, key: RepoKey) -> None:
+        """Upstream answers with this id itself again, so it is no alias."""
+        path = self.layout.alias(key)
+        with disk_errors(path):
+            path.unlink(missing_ok=True)
+
+    def _move_snapshots(self, old: RepoKey, new: RepoKey) -> None:
+        """Copy what was mirrored under the old id; repeatable until the alias is written."""
+        commits = self.commits(old)
+        if not commits:
+            return
+        here = set(self.commits(new))
+        for commit in commits:
+            manifest = self.manifest(old, commit)
+            if commit not in here:
+                manifest = manifest.model_copy(update={"repo_id": new.repo_id})
+                self._write_manifest(new, manifest)
+                self.view.put_snapshot(manifest)
+        merge_journals(self.layout.history(old), self.layout.history(new))
+        merge_journals(self.layout.ref_log(old), self.layout.ref_log(new))
+        before = read_refs(self.layout.refs(new))
+        after = {**read_refs(self.layout.refs(old)), **before}
+        if after != before:
+            write_refs(self.layout.refs(new), self.layout.ref_log(new), before, after)
+        self.view.put_refs(new, after)
+
+    def _remove_moved(self, old: RepoKey) -> None:
+        folder = self.layout.repo(old)
+        with disk_errors(folder):
+            for name in ("refs.json", "ref_log.jsonl", "history.jsonl"):
+                (folder / name).unlink(missing_ok=True)
+            for name in _names(f"{folder}/commits"):
+                (folder / "commits" / name).unlink()
+            if (folder / "commits").is_dir():
+                (folder / "commits").rmdir()
+
+
+def git_pairs(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    """Give (git sha1, sha256) of the present files whose ``blob_id`` is of the content."""
+    for file in manifest.present_files:
+        if file.lfs_sha256 is None and file.sha256 is not None:
+            yield file.blob_id, file.sha256
+
+
+def _checked_refs(names: Iterable[str], commit: str) -> list[str]:
+    checked = [check_ref_name(name) for name in names]
+    for name in checked:
+        if is_commit(name) and name != commit:
+            raise BadNameError(f"the ref {name} looks like a commit, but would point at {commit}")
+    return checked
+
+
+def _absolute(root: Path | str) -> Path:
+    return Path(root).expanduser().absolute()
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entry.name for entry in entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _same_folder(one: Path, other: Path) -> bool:
+    """Whether two names are one folder: they are where case makes no difference."""
+    try:
+        return one.samefile(other)
+    except FileNotFoundError:
+        return False
+
+
+def _make_parent(path: Path) -> None:
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
