@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from tests.fakehub.content import File
 from tests.fakehub.hub import FakeHub, Request
 from tests.fakehub.info import expanded, listed, repo_info, siblings
-from tests.fakehub.reply import Reply, error_reply, json_reply
+from tests.fakehub.reply import Reply, error_reply, json_reply, page_not_found
 from tests.fakehub.repo import Commit, FakeRepo
 
 Form = dict[str, list[str]]
@@ -32,8 +32,7 @@ def answer(hub: FakeHub, request: Request, form: Form) -> Reply:
         return _about_repo(hub, request, repo)
     commit = repo.find(request.revision)
     if commit is None:
-        name = request.revision.encode("ascii", "replace").decode()
-        return error_reply(404, "RevisionNotFound", f"Invalid rev id: {name}")
+        return error_reply(404, "RevisionNotFound", f"Invalid rev id: {request.revision}")
     if request.family == "info":
         return _info(repo, commit, request)
     if request.family == "tree":
@@ -89,7 +88,7 @@ def _about_hub(hub: FakeHub, request: Request) -> Reply:
         return json_reply({"standardEnvVars": [], "harnesses": {}})
     if name in ("models-tags-by-type", "datasets-tags-by-type"):
         return json_reply(_tags_by_type(hub, name.split("s-")[0]))
-    return error_reply(404, None, "Sorry, we can't find the page you are looking for.")
+    return page_not_found()
 
 
 def _tags_by_type(hub: FakeHub, repo_type: str) -> dict[str, list[dict[str, str]]]:
@@ -107,7 +106,7 @@ def _about_repo(hub: FakeHub, request: Request, repo: FakeRepo) -> Reply:
         if repo.gated and not hub.opens(repo, request.token):
             return error_reply(403, "GatedRepo", "Access to this resource is restricted.")
         return Reply(200)
-    return error_reply(404, None, "Sorry, we can't find the page you are looking for.")
+    return page_not_found()
 
 
 def _info(repo: FakeRepo, commit: Commit, request: Request) -> Reply:
@@ -129,12 +128,15 @@ def _tree(hub: FakeHub, request: Request, commit: Commit) -> Reply:
     entries = tree_entries(hub, commit, folder, recursive=_true(request, "recursive"))
     if folder and not entries:
         return error_reply(
-            404, "EntryNotFound", f"{_ascii(folder)} does not exist", x_repo_commit=commit.id
+            404, "EntryNotFound", f"{folder} does not exist", x_repo_commit=commit.id
         )
-    size = min(hub.options.page_size, 50 if _true(request, "expand") else 1000)
+    expand = _true(request, "expand")
+    size = min(hub.options.page_size, 50 if expand else 1000)
     if limit := request.query.get("limit"):
         size = min(size, int(limit[0]))
-    return _page(hub, request, entries, size, expand=_true(request, "expand"))
+    return _page(
+        hub, request, entries, size, lambda one: _with_commit(one, commit) if expand else one
+    )
 
 
 def tree_entries(
@@ -191,13 +193,20 @@ def _paths_info(hub: FakeHub, request: Request, commit: Commit, form: Form) -> R
 
 
 def _with_commit(entry: dict[str, Any], commit: Commit) -> dict[str, Any]:
-    last = commit.last_changes.get(entry["path"], commit)
+    last = _last_change(commit, entry["path"])
     facts = {"id": last.id, "title": last.title, "date": last.date_text}
     extra: dict[str, Any] = {"lastCommit": facts}
     if entry["type"] == "file":
         scan = {"status": "safe"}
         extra["securityFileStatus"] = {**scan, "avScan": scan, "pickleImportScan": None}
     return {**entry, **extra}
+
+
+def _last_change(commit: Commit, path: str) -> Commit:
+    """The newest commit that changed a file, or any file below a folder."""
+    changes = commit.last_changes
+    below = [one for name, one in changes.items() if name == path or name.startswith(f"{path}/")]
+    return max(below, key=lambda one: one.date)
 
 
 # --- refs, commits, lists --------------------------------------------------------
@@ -223,29 +232,32 @@ def _refs(repo: FakeRepo, request: Request) -> Reply:
 
 
 def _commits(hub: FakeHub, request: Request, commit: Commit) -> Reply:
-    found = [
-        {
-            "id": one.id,
-            "title": one.title,
-            "message": "",
-            "authors": [{"user": one.author, "avatar": ""}],
-            "date": one.date_text,
-        }
-        for one in commit.history()
-    ]
+    found = commit.history()
     limit = int(request.query.get("limit", ["50"])[0])
-    reply = _page(hub, request, found, min(limit, hub.options.page_size))
+    reply = _page(hub, request, found, min(limit, hub.options.page_size), _commit_entry)
     reply.headers["x-total-count"] = str(len(found))
     return reply
 
 
-_SORTS = {
-    "lastModified": "lastModified",
-    "createdAt": "createdAt",
-    "downloads": "downloads",
-    "likes": "likes",
-    "trendingScore": "trendingScore",
+def _commit_entry(commit: Commit) -> dict[str, Any]:
+    return {
+        "id": commit.id,
+        "title": commit.title,
+        "message": "",
+        "authors": [{"user": commit.author, "avatar": ""}],
+        "date": commit.date_text,
+    }
+
+
+_SORTS: dict[str, Callable[[FakeRepo], Any]] = {
+    "lastModified": lambda repo: repo.head.date,
+    "createdAt": lambda repo: repo.created,
+    "downloads": lambda repo: repo.downloads,
+    "likes": lambda repo: repo.likes,
+    "trendingScore": lambda repo: repo.likes,
 }
+#: Parameters that need the whole info JSON to be decided.
+_BY_INFO = {"filter", "pipeline_tag", "gated"}
 
 
 def list_repos(hub: FakeHub, request: Request) -> Reply:
@@ -254,65 +266,62 @@ def list_repos(hub: FakeHub, request: Request) -> Reply:
     sort = query.get("sort", ["trendingScore"])[0]
     if sort not in _SORTS:
         return error_reply(400, None, "Invalid sort parameter")
-    found = [
-        repo_info(repo, repo.head)
-        for repo in list(hub.repos.values())
-        if repo.repo_type == request.repo_type and _listable(hub, repo, request)
-    ]
-    found = [info for info in found if _matches(info, query)]
-    found.sort(key=lambda info: info["id"])
-    down = query.get("direction", ["-1"])[0] != "1"
-    found.sort(key=lambda info: info[_SORTS[sort]], reverse=down)
+    found = [repo for repo in list(hub.repos.values()) if _listable(hub, repo, request)]
+    if _BY_INFO & query.keys():
+        found = [repo for repo in found if _matches(repo_info(repo, repo.head), query)]
+    found.sort(key=lambda repo: repo.repo_id)
+    found.sort(key=_SORTS[sort], reverse=query.get("direction", ["-1"])[0] != "1")
     limit = max(1, int(query.get("limit", ["1000"])[0]))
-    size = min(limit, 1000, hub.options.page_size)
-    return _page(hub, request, [listed(info, request.repo_type, query) for info in found], size)
+    return _page(
+        hub,
+        request,
+        found,
+        min(limit, 1000, hub.options.page_size),
+        lambda repo: listed(repo_info(repo, repo.head), request.repo_type, query),
+    )
 
 
 def _listable(hub: FakeHub, repo: FakeRepo, request: Request) -> bool:
-    if repo.gone or repo.disabled or "main" not in repo.branches:
+    query = request.query
+    if repo.repo_type != request.repo_type or "main" not in repo.branches:
         return False
-    return not repo.private or hub.opens(repo, request.token)
+    if repo.gone or repo.disabled or (repo.private and not hub.opens(repo, request.token)):
+        return False
+    name = repo.repo_id.lower()
+    if "author" in query and not name.startswith(f"{query['author'][0].lower()}/"):
+        return False
+    return all(word.lower() in name for word in query.get("search", ()))
 
 
 def _matches(info: dict[str, Any], query: dict[str, list[str]]) -> bool:
-    tags = set(info.get("tags", ()))
     wanted = [word for text in query.get("filter", ()) for word in text.split(",")]
-    tags.add(info.get("pipeline_tag") or "")
+    tags = {*info.get("tags", ()), info.get("pipeline_tag")}
     return (
         all(tag in tags for tag in wanted)
-        and query.get("author", [info.get("author")])[0] == info.get("author")
-        and all(word.lower() in info["id"].lower() for word in query.get("search", ()))
         and query.get("pipeline_tag", [info.get("pipeline_tag")])[0] == info.get("pipeline_tag")
         and ("gated" not in query or bool(info["gated"]) == (query["gated"] == ["true"]))
     )
 
 
+Item = TypeVar("Item")
+
+
 def _page(
     hub: FakeHub,
     request: Request,
-    entries: Sequence[dict[str, Any]],
+    items: Sequence[Item],
     size: int,
-    *,
-    expand: bool = False,
+    entry: Callable[[Item], object],
 ) -> Reply:
     """Give one page; the cursor is the place where the next one starts."""
     start = int(request.query.get("cursor", ["0"])[0])
-    page = list(entries[start : start + size])
-    if expand:
-        repo = hub.repos[request.repo_type, request.repo or ""]
-        commit = repo.find(request.revision)
-        page = [_with_commit(entry, commit) for entry in page] if commit else page
-    headers = {}
-    if start + size < len(entries):
+    reply = json_reply([entry(item) for item in items[start : start + size]])
+    if start + size < len(items):
         query = urlencode({**request.query, "cursor": [str(start + size)]}, doseq=True)
         origin = hub.options.link_origin or f"http://{request.headers.get('host', '')}"
-        headers["link"] = f'<{origin}{request.raw_path}?{query}>; rel="next"'
-    return json_reply(page, **headers)
+        reply.headers["link"] = f'<{origin}{request.raw_path}?{query}>; rel="next"'
+    return reply
 
 
 def _true(request: Request, name: str) -> bool:
     return request.query.get(name, [""])[0].lower() in ("true", "1")
-
-
-def _ascii(text: str) -> str:
-    return text.encode("ascii", "replace").decode()

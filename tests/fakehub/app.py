@@ -22,7 +22,7 @@ from tests.fakehub.faults import (
     WrongLength,
 )
 from tests.fakehub.hub import FakeHub, Request
-from tests.fakehub.reply import Line, Message, Receive, Reply, Send, error_reply, transmit
+from tests.fakehub.reply import Line, Message, Receive, Reply, Send, transmit
 
 _TYPES = {"models": "model", "datasets": "dataset", "spaces": "space"}
 _VERBS = {"revision", "tree", "paths-info", "refs", "commits", "auth-check", "xet-read-token"}
@@ -156,8 +156,3 @@ def _place_api(request: Request, parts: list[str], hub: FakeHub) -> None:
     request.family = _FAMILY.get(verb, "other")
     request.revision = unquote(more[0]) if more else "main"
     request.file = unquote("/".join(more[1:]))
-
-
-def not_found() -> Reply:
-    """Answer a path that no route knows."""
-    return error_reply(404, None, "Sorry, we can't find the page you are looking for.")

@@ -6,6 +6,7 @@ import mimetypes
 import re
 from urllib.parse import quote
 
+from tests.fakehub.api import find_repo
 from tests.fakehub.content import File
 from tests.fakehub.hub import FakeHub, Request
 from tests.fakehub.reply import Reply, compress, error_reply
@@ -16,19 +17,18 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 def resolve(hub: FakeHub, request: Request, cdn: str) -> Reply:
     """Answer HEAD or GET of a file."""
-    from tests.fakehub.api import find_repo
-
     repo = find_repo(hub, request, content=True)
     if isinstance(repo, Reply):
         return repo
     commit = repo.find(request.revision)
     if commit is None:
-        return error_reply(404, "RevisionNotFound", f"Invalid rev id: {_plain(request.revision)}")
+        return error_reply(404, "RevisionNotFound", f"Invalid rev id: {request.revision}")
     file = commit.files.get(request.file)
     if file is None:
         return error_reply(404, "EntryNotFound", "Entry not found", x_repo_commit=commit.id)
     headers = _headers(request, commit, file)
     if file.is_lfs and hub.options.cdn:
+        hub.handed_out[file.content.sha256] = file
         where = f"{cdn}/{file.content.sha256}?repo={quote(repo.repo_id, '')}&X-Amz-Signature=0"
         return Reply(302, {**headers, "location": where})
     if hub.options.resolve_cache and not request.path.startswith("/api/"):
@@ -40,13 +40,11 @@ def cdn(hub: FakeHub, request: Request) -> Reply:
     """Answer for the second origin: by sha256, refusing a token as object stores do."""
     if "authorization" in request.headers:
         return Reply(400, {"content-type": "application/xml"})
-    for repo in hub.repos.values():
-        for commit in repo.commits.values():
-            for file in commit.files.values():
-                if file.is_lfs and file.content.sha256 == request.file:
-                    headers = {"etag": f'"{request.file[:32]}"', "accept-ranges": "bytes"}
-                    return _deliver(hub, request, file, headers)
-    return Reply(403, {"content-type": "application/xml"})
+    file = hub.handed_out.get(request.file)
+    if file is None:
+        return Reply(403, {"content-type": "application/xml"})
+    headers = {"etag": f'"{request.file[:32]}"', "accept-ranges": "bytes"}
+    return _deliver(hub, request, file, headers)
 
 
 def _deliver(hub: FakeHub, request: Request, file: File, headers: dict[str, str]) -> Reply:
@@ -102,7 +100,3 @@ def _headers(request: Request, commit: Commit, file: File) -> dict[str, str]:
 
 def _cache_path(repo: FakeRepo, commit: Commit, request: Request) -> str:
     return f"/api/resolve-cache/{repo.plural}/{repo.repo_id}/{commit.id}/{quote(request.file)}"
-
-
-def _plain(text: str) -> str:
-    return text.encode("ascii", "replace").decode()

@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.fakehub.content import LfsRule
+from tests.fakehub.content import File, LfsRule
 from tests.fakehub.faults import FAMILIES, Call, Fault, Kind
 from tests.fakehub.repo import EPOCH, FakeRepo, FileValue, folder_files
 
@@ -97,6 +97,8 @@ class FakeHub:
     sent: Counter[str] = field(default_factory=Counter)
     """Bytes of bodies sent, by family."""
     faults: list[Fault] = field(default_factory=list)
+    handed_out: dict[str, File] = field(default_factory=dict)
+    """LFS files that the second origin was asked to deliver, by sha256."""
     servers: list[Server] = field(default_factory=list)
     _lower: dict[tuple[str, str], str] = field(default_factory=dict)
 
@@ -216,6 +218,11 @@ class FakeHub:
         """Listen again, on the same port."""
         for server in self.servers:
             server.start()
+
+    @property
+    def endpoint(self) -> str:
+        """Where it is served."""
+        return self.servers[0].endpoint
 
     # --- the log ----------------------------------------------------------------
 

@@ -65,10 +65,15 @@ def json_reply(value: object, status: int = 200, **headers: str) -> Reply:
 
 def error_reply(status: int, code: str | None, message: str, **headers: str) -> Reply:
     """Answer with an error as the Hub words it: JSON, X-Error-Code and X-Error-Message."""
-    named = {"x_error_message": message, **headers}
+    named = {"x_error_message": message.encode("ascii", "replace").decode(), **headers}
     if code:
         named["x_error_code"] = code
     return json_reply({"error": message}, status, **named)
+
+
+def page_not_found() -> Reply:
+    """Answer a path that the Hub does not know."""
+    return error_reply(404, None, "Sorry, we can't find the page you are looking for.")
 
 
 def compress(reply: Reply) -> Reply:
