@@ -6,24 +6,48 @@ from mirror.store.git_index import GitIndex
 from mirror.store.history import Observation
 from mirror.store.layout import FORMAT, Layout
 from mirror.store.manifest import Manifest, ManifestFile, decode_manifest, encode_manifest
+from mirror.store.prune import (
+    DoomedBlob,
+    DoomedFile,
+    DoomedSnapshot,
+    PrunePlan,
+    apply_prune,
+    plan_prune,
+)
+from mirror.store.repair import RepairReport, rebuild_git_index, rebuild_view, relink, repair
 from mirror.store.store import Store
+from mirror.store.verify import Finding, VerifyReport, verify
 from mirror.store.view import View, case_collisions
 
 __all__ = [
     "FORMAT",
     "Blobs",
     "Digests",
+    "DoomedBlob",
+    "DoomedFile",
+    "DoomedSnapshot",
+    "Finding",
     "GitIndex",
     "Hasher",
     "Layout",
     "Manifest",
     "ManifestFile",
     "Observation",
+    "PrunePlan",
+    "RepairReport",
     "Store",
+    "VerifyReport",
     "View",
+    "apply_prune",
     "case_collisions",
     "decode_manifest",
     "encode_manifest",
     "hash_bytes",
     "hash_file",
+    "plan_prune",
+    "rebuild_git_index",
+    "rebuild_view",
+    "relink",
+    "repair",
+    "verify",
 ]

@@ -43,8 +43,9 @@ def read_refs(path: Path) -> dict[str, str]:
 
 
 def write_refs(path: Path, log: Path, before: Mapping[str, str], after: Mapping[str, str]) -> None:
-    """Move refs: log the moves, then replace refs.json."""
-    moves = {name: commit for name, commit in after.items() if before.get(name) != commit}
+    """Move refs: log the moves (to no commit, for a ref that is dropped), then replace them."""
+    names = sorted(before.keys() | after.keys())
+    moves = {name: after.get(name) for name in names if before.get(name) != after.get(name)}
     last = last_heads(log) if moves else {}
     time = datetime.now(UTC).isoformat(timespec="seconds")
     records = [
@@ -57,11 +58,18 @@ def write_refs(path: Path, log: Path, before: Mapping[str, str], after: Mapping[
 
 
 def heads(log: Path) -> dict[str, list[str]]:
-    """Give, for every ref, the commits it pointed at: newest first, each once."""
+    """Give, for every ref, the commits it pointed at: newest first, each once.
+
+    A ref that was dropped is not there; if it was taken up again, its past begins then.
+    """
     found: dict[str, dict[str, None]] = {}
     for record in read_records(log):
         ref, commit = record.get("ref"), record.get("commit")
-        if isinstance(ref, str) and isinstance(commit, str) and is_commit(commit):
+        if not isinstance(ref, str):
+            continue
+        if commit is None:
+            found.pop(ref, None)
+        elif isinstance(commit, str) and is_commit(commit):
             commits = found.setdefault(ref, {})
             commits.pop(commit, None)
             commits[commit] = None

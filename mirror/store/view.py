@@ -52,7 +52,7 @@ class View:
                 self._adjust(manifest, folder, target)
             else:
                 self._build(folder, target, manifest.present_files)
-                _write(folder, _tree_path(folder, manifest.commit), tree_json(manifest))
+                _write(folder, tree_path(folder, manifest.commit), tree_json(manifest))
 
     def put_refs(self, key: RepoKey, refs: Mapping[str, str]) -> None:
         """Make the files below ``refs/`` say exactly ``refs``; unchanged ones are not touched."""
@@ -95,7 +95,7 @@ class View:
         """Take a commit out of the view; no ref may point at it any more."""
         folder = self._layout.view(key)
         with disk_errors(folder):
-            _tree_path(folder, commit).unlink(missing_ok=True)
+            tree_path(folder, commit).unlink(missing_ok=True)
             self._discard(folder, folder / "snapshots" / commit)
 
     def remove_file(self, key: RepoKey, commit: str, path: str) -> None:
@@ -131,7 +131,7 @@ class View:
         # A file whose blob is lost stays listed in the tree: clients say that it is missing.
         files = [file for file in manifest.present_files if self._blobs.has(str(file.sha256))]
         with disk_errors(target):
-            _write(folder, _tree_path(folder, manifest.commit), tree_json(manifest))
+            _write(folder, tree_path(folder, manifest.commit), tree_json(manifest))
             if os.path.lexists(target):
                 beside = self._fill_beside(folder, manifest.commit, files)
                 exchange(target, beside)
@@ -167,7 +167,7 @@ class View:
             self._place(wanted[path], str(beside))
             beside.replace(target / path)
         # Between adding and removing: the listing names no file that is not there.
-        _write(folder, _tree_path(folder, manifest.commit), tree_json(manifest))
+        _write(folder, tree_path(folder, manifest.commit), tree_json(manifest))
         for path in extra:
             (target / path).unlink()
             _remove_empty(target / path, target)
@@ -279,7 +279,8 @@ def list_files(folder: Path) -> dict[str, os.stat_result]:
     return found
 
 
-def _tree_path(folder: Path, commit: str) -> Path:
+def tree_path(folder: Path, commit: str) -> Path:
+    """Where huggingface_hub keeps the listing of a commit, in a repo's folder of the view."""
     return folder / "trees" / f"{commit}.json"
 
 
