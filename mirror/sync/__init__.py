@@ -1,1 +1,6 @@
 """From a selection to published snapshots: detect, plan, fetch, publish, report."""
+
+from mirror.sync.dry import plan_sync
+from mirror.sync.run import run_repair, run_sync
+
+__all__ = ["plan_sync", "run_repair", "run_sync"]

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
 from mirror.errors import MirrorError
 from mirror.names import RepoKey
@@ -98,8 +98,8 @@ class Change(StrEnum):
 
 
 @dataclass(frozen=True)
-class RepoPlan:
-    """Exactly what one revision of one repo needs."""
+class RepoChange:
+    """What changes in one revision of one repo: a plan without its files."""
 
     key: RepoKey
     """The canonical id, as upstream answers it."""
@@ -108,23 +108,19 @@ class RepoPlan:
     revision: str
     commit: str
     previous: str | None
-    """What the ref points at in the mirror now."""
+    """What the ref points at in the mirror before."""
     change: Change
-    files: tuple[PlannedFile, ...]
-    upstream: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
-    """The raw info call."""
+    amounts: Mapping[Action, Amount]
     warnings: tuple[str, ...] = ()
     """Worth knowing, but no reason to stop: file names that differ only by case."""
 
     def amount(self, action: Action) -> Amount:
         """Files and bytes with ``action``."""
-        return Amount.of(self.files, action)
+        return self.amounts[action]
 
-    def as_json(self, *, files: bool = False) -> dict[str, Any]:
-        """The JSON form, with every file when ``files``."""
-        form: dict[str, Any] = {
-            "repo_type": self.key.repo_type.value,
-            "repo_id": self.key.repo_id,
+    def as_json(self) -> dict[str, Any]:
+        """The JSON form."""
+        form = _named(self.key) | {
             "asked_as": self.asked.repo_id,
             "revision": self.revision,
             "commit": self.commit,
@@ -132,7 +128,45 @@ class RepoPlan:
             "change": self.change.value,
             "warnings": list(self.warnings),
         }
-        form |= {action.value: asdict(self.amount(action)) for action in Action}
+        return form | {action.value: asdict(self.amount(action)) for action in Action}
+
+
+@dataclass(frozen=True)
+class RepoPlan:
+    """Exactly what one revision of one repo needs, file by file."""
+
+    key: RepoKey
+    asked: RepoKey
+    revision: str
+    commit: str
+    previous: str | None
+    change: Change
+    files: tuple[PlannedFile, ...]
+    upstream: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """The raw info call."""
+    warnings: tuple[str, ...] = ()
+
+    def amount(self, action: Action) -> Amount:
+        """Files and bytes with ``action``."""
+        return Amount.of(self.files, action)
+
+    @property
+    def in_short(self) -> RepoChange:
+        """The plan without its files: what a report keeps of it."""
+        return RepoChange(
+            key=self.key,
+            asked=self.asked,
+            revision=self.revision,
+            commit=self.commit,
+            previous=self.previous,
+            change=self.change,
+            amounts={action: self.amount(action) for action in Action},
+            warnings=self.warnings,
+        )
+
+    def as_json(self, *, files: bool = False) -> dict[str, Any]:
+        """The JSON form, with every file when ``files``."""
+        form = self.in_short.as_json()
         if files:
             form["files"] = [
                 {
@@ -178,13 +212,15 @@ class Problem:
     hint: str | None
     kept: bool
     """Whether a local copy is there and stays in force."""
+    exit_code: int
+    """Of the error, for a run in which nothing else happened."""
 
     @classmethod
     def of(
         cls, subject: RepoKey | str, revision: str | None, error: MirrorError, *, kept: bool
     ) -> Problem:
         """Make a problem of an error."""
-        return cls(subject, revision, error.kind, str(error), error.hint, kept)
+        return cls(subject, revision, error.kind, str(error), error.hint, kept, error.exit_code)
 
     def as_json(self) -> dict[str, Any]:
         """The JSON form."""
@@ -206,11 +242,11 @@ class Removal:
 
     key: RepoKey
     commit: str
-    bytes: int
+    why: str
 
     def as_json(self) -> dict[str, Any]:
         """The JSON form."""
-        return _named(self.key) | {"commit": self.commit, "bytes": self.bytes}
+        return _named(self.key) | {"commit": self.commit, "why": self.why}
 
 
 @dataclass(frozen=True)
@@ -245,6 +281,8 @@ class SyncPlan:
     refused: tuple[Refusal, ...]
     failed: tuple[Problem, ...]
     removals: tuple[Removal, ...]
+    removable_bytes: int
+    """What ``mirror prune`` would free now."""
     requests: RequestBudget
 
     def amount(self, action: Action) -> Amount:
@@ -259,6 +297,7 @@ class SyncPlan:
             "refused": [refusal.as_json() for refusal in self.refused],
             "failed": [problem.as_json() for problem in self.failed],
             "removals": [removal.as_json() for removal in self.removals],
+            "removable_bytes": self.removable_bytes,
             "total": {action.value: asdict(self.amount(action)) for action in Action},
             "requests": self.requests.as_json(),
         }
@@ -284,7 +323,7 @@ class RunReport:
     finished: str
     """ISO 8601, UTC."""
     endpoint: str
-    published: tuple[RepoPlan, ...]
+    published: tuple[RepoChange, ...]
     unchanged: int
     refused: tuple[Refusal, ...]
     failed: tuple[Problem, ...]
@@ -301,13 +340,10 @@ class RunReport:
 
     @property
     def exit_code(self) -> int:
-        """0 done · 4 in part · 6 nothing could be done · 130 interrupted."""
-        return {
-            Outcome.OK: 0,
-            Outcome.PARTIAL: 4,
-            Outcome.FAILED: 6,
-            Outcome.INTERRUPTED: 130,
-        }[self.outcome]
+        """0 done · 4 in part · 130 interrupted; the first error's own when nothing was done."""
+        if self.outcome is Outcome.FAILED:
+            return self.failed[0].exit_code
+        return {Outcome.OK: 0, Outcome.PARTIAL: 4, Outcome.INTERRUPTED: 130}[self.outcome]
 
     @property
     def summary(self) -> str:
@@ -350,8 +386,8 @@ class RunReport:
         }
 
 
-class Progress(Protocol):
-    """What watches a run: progress bars, a log, nothing. Called from one thread."""
+class Progress:
+    """What watches a run: override what you want to show. Called from one thread."""
 
     def planned(self, plan: RepoPlan) -> None:
         """Called when a repo with something to do has been planned."""

@@ -1,0 +1,51 @@
+"""Run a coroutine from ordinary code, and stop it cleanly on Ctrl-C or SIGTERM.
+
+systemd and cron stop a service by SIGTERM; both signals mean: finish what cannot be
+left half done, write the report, go. In a notebook, where a loop is running already,
+the work gets a thread of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+
+def run_to_end(work: Coroutine[Any, Any, None]) -> bool:
+    """Run ``work``; return False when a signal stopped it before its end."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(_stoppable(work))
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(asyncio.run, _stoppable(work)).result()
+
+
+async def _stoppable(work: Coroutine[Any, Any, None]) -> bool:
+    loop = asyncio.get_running_loop()
+    task = loop.create_task(work)
+    stopped = False
+
+    def stop() -> None:
+        nonlocal stopped
+        stopped = True
+        task.cancel()
+
+    # Python lets only the main thread handle signals.
+    mine = threading.current_thread() is threading.main_thread()
+    signals = (signal.SIGINT, signal.SIGTERM) if mine else ()
+    for number in signals:
+        loop.add_signal_handler(number, stop)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not stopped:
+            raise
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+    return not stopped

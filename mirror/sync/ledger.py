@@ -1,0 +1,130 @@
+"""What has happened in a run so far: the report in the making. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mirror.errors import (
+    MirrorError,
+    RepoDisabledError,
+    RepoGatedError,
+    RepoGoneError,
+    RepoUnauthorizedError,
+    TransportError,
+)
+from mirror.names import RepoKey
+from mirror.store.history import State
+from mirror.sync.model import Action, Amount, Outcome, Problem, Refusal, RepoChange, RunReport
+from mirror.sync.prepare import LastRun, Prepared
+
+#: Repos in a row that upstream did not answer for, after which the rest is not tried.
+GIVE_UP_AFTER = 3
+
+_STATES: Mapping[type[MirrorError], State] = {
+    RepoGoneError: "gone",
+    RepoUnauthorizedError: "unauthorized",
+    RepoGatedError: "gated",
+    RepoDisabledError: "disabled",
+}
+
+
+def state_of(error: MirrorError) -> State | None:
+    """Give what an error says about the repo itself; none where it says nothing lasting."""
+    return _STATES.get(type(error))
+
+
+@dataclass
+class Ledger:
+    """Collects the outcomes of the repos of one run."""
+
+    published: list[RepoChange] = field(default_factory=list)
+    unchanged: int = 0
+    refused: list[Refusal] = field(default_factory=list)
+    failed: list[Problem] = field(default_factory=list)
+    settled: set[RepoKey] = field(default_factory=set)
+    """Repos that the feed alone may answer for next time."""
+    unsettled: set[RepoKey] = field(default_factory=set)
+    silence: int = 0
+    """Repos in a row that upstream did not answer for."""
+
+    def answered(self) -> None:
+        """Note that upstream answers, with yes or no."""
+        self.silence = 0
+
+    def unanswered(self) -> None:
+        """Note that upstream did not answer for a repo, after all tries."""
+        self.silence += 1
+
+    @property
+    def given_up(self) -> bool:
+        """Whether upstream is down, so that trying the rest would only take hours."""
+        return self.silence >= GIVE_UP_AFTER
+
+    def amount(self, action: Action) -> Amount:
+        """Files and bytes over everything published."""
+        return sum((plan.amount(action) for plan in self.published), Amount())
+
+    def outcome(self, *, completed: bool) -> Outcome:
+        """Say how the run ended."""
+        if not completed:
+            return Outcome.INTERRUPTED
+        if not self.failed:
+            return Outcome.OK
+        return Outcome.PARTIAL if self.published or self.unchanged else Outcome.FAILED
+
+
+def give_up_error(endpoint: str) -> TransportError:
+    """Say why the rest of the repos is not tried."""
+    return TransportError(
+        f"not tried: {endpoint} did not answer for {GIVE_UP_AFTER} repos in a row",
+        hint="the next run tries again",
+    )
+
+
+def report_of(
+    ledger: Ledger,
+    prepared: Prepared | None,
+    *,
+    completed: bool,
+    whole: bool,
+    started: str,
+    finished: str,
+    endpoint: str,
+    requests: Mapping[str, Any],
+    received_bytes: int,
+) -> RunReport:
+    """Make the report.
+
+    Args:
+        ledger: what happened.
+        prepared: what came before; none if the run was stopped before that.
+        completed: False after Ctrl-C.
+        whole: whether the run was to cover the whole selection. Only then may the next
+            one trust the feed from here on; otherwise the last position stands.
+        started: ISO 8601, UTC.
+        finished: ISO 8601, UTC.
+        endpoint: upstream.
+        requests: the counters of the run.
+        received_bytes: over the network.
+    """
+    last = prepared.last if prepared else LastRun()
+    forward = completed and whole and prepared is not None
+    unsettled = ledger.unsettled | (last.unsettled - ledger.settled)
+    return RunReport(
+        outcome=ledger.outcome(completed=completed),
+        started=started,
+        finished=finished,
+        endpoint=endpoint,
+        published=tuple(ledger.published),
+        unchanged=ledger.unchanged,
+        refused=tuple(ledger.refused),
+        failed=tuple(ledger.failed),
+        fetched=ledger.amount(Action.FETCH),
+        reused=ledger.amount(Action.REUSE),
+        received_bytes=received_bytes,
+        requests={**requests, "detection": prepared.detection if prepared else ""},
+        positions=dict(prepared.positions if forward and prepared else last.positions),
+        unsettled=tuple(sorted(unsettled)),
+    )

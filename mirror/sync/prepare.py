@@ -1,0 +1,159 @@
+"""What comes before the first repo: selection, change detection, the planner.
+
+Shared by the plan that is only printed and the sync that acts on it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from mirror.errors import BadNameError, DamagedError, MirrorError
+from mirror.hub import Upstream
+from mirror.names import RepoKey, RepoType
+from mirror.settings import Settings
+from mirror.store import Store
+from mirror.sync.detect import INDIVIDUAL, Heads, Watched, find_heads, newest_change
+from mirror.sync.planner import Planner
+from mirror.sync.selection import Selection, select
+
+
+@dataclass(frozen=True)
+class LastRun:
+    """What the newest report of a sync says about where upstream stood."""
+
+    positions: Mapping[str, str] = field(default_factory=dict)
+    unsettled: frozenset[RepoKey] = frozenset()
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that the run needs to go through its repos."""
+
+    selection: Selection
+    heads: Heads
+    planner: Planner
+    last: LastRun
+    positions: Mapping[str, str]
+    """Where upstream's feed stands now, to be recorded if the run covers everything."""
+
+    @property
+    def detection(self) -> str:
+        """How changes were found, in words."""
+        return "; ".join(self.heads.how) or "one info call a repo"
+
+
+async def prepare(
+    store: Store,
+    settings: Settings,
+    upstream: Upstream,
+    *,
+    repos: Collection[RepoKey] | None,
+    recheck: bool,
+    today: date,
+) -> Prepared:
+    """Select, and find out what may have changed.
+
+    Args:
+        store: what is mirrored.
+        settings: mirror.toml.
+        upstream: the Hub.
+        repos: these alone, or none for the whole selection.
+        recheck: ask about every repo, whatever the feed says.
+        today: decides which repos are looked at one by one.
+
+    Raises:
+        UsageError: one of ``repos`` is not selected.
+    """
+    aliases = store.aliases()
+    selection = await select(settings, upstream, repos)
+    if repos is not None:
+        selection.only(repos, aliases)
+    last = last_run(store, settings.upstream.endpoint)
+    watched = _watched(store, selection, aliases)
+    positions = await _positions(upstream, watched) if repos is None else {}
+    heads = Heads()
+    if not recheck:
+        heads = await find_heads(upstream, Watched(watched, last.unsettled, last.positions), today)
+        heads.commits |= {aliases.get(key, key): head for key, head in selection.heads.items()}
+    planner = Planner(
+        store,
+        upstream,
+        settings.policy,
+        heads.commits,
+        mirror_size=_mirror_size(store) if settings.policy.max_mirror_size is not None else 0,
+    )
+    return Prepared(selection, heads, planner, last, positions)
+
+
+def last_run(store: Store, endpoint: str) -> LastRun:
+    """Read where the last sync left off; nothing where there is none from this upstream."""
+    for report in store.reports():
+        if report.get("kind") == "sync" and report.get("endpoint") == endpoint:
+            return LastRun(
+                positions=_texts(report.get("positions")),
+                unsettled=frozenset(_keys(report.get("unsettled"))),
+            )
+    return LastRun()
+
+
+def is_kept(store: Store, key: RepoKey, revision: str) -> bool:
+    """Say whether the mirror has a snapshot of the revision already."""
+    try:
+        return revision in store.refs(key)
+    except DamagedError:
+        return False
+
+
+def _watched(
+    store: Store, selection: Selection, aliases: Mapping[RepoKey, RepoKey]
+) -> dict[RepoKey, str]:
+    """Give our commits of the repos that are followed at ``main`` and not listed by a query."""
+    watched: dict[RepoKey, str] = {}
+    for asked, revision in selection.filters:
+        key = aliases.get(asked, asked)
+        if revision == "main" and asked not in selection.heads and store.has(key):
+            try:
+                local = store.refs(key).get("main")
+            except DamagedError:
+                continue
+            if local is not None:
+                watched[key] = local
+    return watched
+
+
+async def _positions(upstream: Upstream, watched: Mapping[RepoKey, str]) -> dict[str, str]:
+    """Ask where the feed stands, for the types where the next run may want to know."""
+    counts = Counter(key.repo_type for key in watched)
+    positions: dict[str, str] = {}
+    for repo_type in RepoType:
+        if counts[repo_type] > INDIVIDUAL:
+            try:
+                newest = await newest_change(upstream, repo_type)
+            except MirrorError:
+                continue
+            if newest is not None:
+                positions[repo_type.plural] = newest
+    return positions
+
+
+def _mirror_size(store: Store) -> int:
+    return sum(store.blobs.path(digest).stat().st_size for digest in store.blobs)
+
+
+def _texts(value: Any) -> dict[str, str]:
+    items = value.items() if isinstance(value, dict) else ()
+    return {name: item for name, item in items if isinstance(name, str) and isinstance(item, str)}
+
+
+def _keys(value: Any) -> list[RepoKey]:
+    keys = []
+    for item in value if isinstance(value, list) else ():
+        try:
+            keys.append(RepoKey.parse(item))
+        except (BadNameError, AttributeError):
+            continue
+    return keys

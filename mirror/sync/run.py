@@ -1,0 +1,234 @@
+"""One execution: plan → fetch → publish, repo by repo, and a report at the end.
+
+A snapshot becomes visible only when it is complete. One failing repo never stops the
+others. The report is written also when the run was interrupted; a run that was killed
+leaves none, and the next one begins where the last report says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable
+from datetime import UTC, datetime
+
+from mirror.errors import DamagedError, MirrorError
+from mirror.hub import Upstream
+from mirror.hub.model import RepoInfo
+from mirror.names import RepoKey
+from mirror.settings import Settings
+from mirror.store import Observation, Store
+from mirror.sync.fetch import Fetcher
+from mirror.sync.interrupt import run_to_end
+from mirror.sync.ledger import Ledger, report_of, state_of
+from mirror.sync.model import (
+    Change,
+    Problem,
+    Progress,
+    Refusal,
+    RepoPlan,
+    RunReport,
+    Wanted,
+)
+from mirror.sync.plan import manifest_of, tree_of
+from mirror.sync.planner import Planner, held_digests, plan_repair
+from mirror.sync.policy import licenses_of
+from mirror.sync.prepare import Prepared, is_kept, prepare
+from mirror.sync.rounds import Rounds
+
+Connect = Callable[..., Upstream]
+"""Called with ``[upstream]``, ``[transfer]`` and ``token=``, as the class is."""
+
+
+def run_sync(
+    store: Store,
+    settings: Settings,
+    *,
+    token: str | None = None,
+    repos: Collection[RepoKey] | None = None,
+    recheck: bool = False,
+    progress: Progress | None = None,
+    connect: Connect = Upstream,
+) -> RunReport:
+    """Bring the mirror up to date, and write the report of it.
+
+    Args:
+        store: the mirror; locked for the time of the run.
+        settings: mirror.toml.
+        token: sent to upstream alone, kept nowhere.
+        repos: these alone, or none for the whole selection.
+        recheck: ask upstream about every repo, whatever its feed of changes says.
+        progress: told what happens, from the thread of the run.
+        connect: makes the client of upstream.
+
+    Raises:
+        LockedError: another process writes.
+        UsageError: one of ``repos`` is not selected.
+        DiskError: not even the report can be written.
+    """
+    with store.write_lock("sync"):
+        run = _Run(
+            store, settings, connect(settings.upstream, settings.transfer, token=token), progress
+        )
+        completed = run_to_end(run.sync(repos, recheck=recheck))
+        return run.finish(completed=completed, whole=repos is None)
+
+
+def run_repair(
+    store: Store,
+    settings: Settings,
+    keys: Iterable[RepoKey],
+    *,
+    token: str | None = None,
+    progress: Progress | None = None,
+    connect: Connect = Upstream,
+) -> RunReport:
+    """Fetch again what the snapshots of some repos lack, at the commits they have.
+
+    The selection and the policy are not asked: what is fetched is what was there.
+
+    Raises:
+        LockedError: another process writes.
+    """
+    with store.write_lock("repair"):
+        run = _Run(
+            store, settings, connect(settings.upstream, settings.transfer, token=token), progress
+        )
+        completed = run_to_end(run.repair(keys))
+        return run.finish(completed=completed, whole=False)
+
+
+class _Run:
+    """The state of one execution."""
+
+    def __init__(
+        self, store: Store, settings: Settings, upstream: Upstream, progress: Progress | None
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._upstream = upstream
+        self._progress = progress or Progress()
+        self._started = datetime.now(UTC)
+        self._fetcher = Fetcher(
+            store, upstream, workers=settings.transfer.workers, progress=self._progress
+        )
+        self._ledger = Ledger()
+        self._rounds = Rounds(self._ledger, settings.upstream.endpoint, self._fail)
+        self._publishing = asyncio.Lock()
+        self._prepared: Prepared | None = None
+
+    async def sync(self, repos: Collection[RepoKey] | None, *, recheck: bool) -> None:
+        """Go through the selection."""
+        async with self._upstream:
+            self._prepared = await prepare(
+                self._store,
+                self._settings,
+                self._upstream,
+                repos=repos,
+                recheck=recheck,
+                today=self._started.date(),
+            )
+            for problem in self._prepared.selection.failed:
+                self._ledger.failed.append(problem)
+                self._progress.failed(problem)
+            planner = self._prepared.planner
+            await self._rounds.go(
+                self._prepared.selection.wanted, lambda wanted: self._sync_one(wanted, planner)
+            )
+
+    async def repair(self, keys: Iterable[RepoKey]) -> None:
+        """Go through the snapshots of ``keys``."""
+        async with self._upstream:
+            for key in keys:
+                for commit in self._store.commits(key):
+                    await self._rounds.guarded(key, commit, self._repair_one(key, commit))
+
+    async def _sync_one(self, wanted: Wanted, planner: Planner) -> None:
+        plan, info = await planner.plan(wanted)
+        if isinstance(plan, Refusal):
+            self._ledger.refused.append(plan)
+            self._ledger.unsettled.add(plan.key)
+            self._progress.refused(plan)
+        else:
+            await self._carry_out(plan, refs=[wanted.revision])
+            if plan.asked != plan.key:
+                self._store.add_alias(plan.asked, plan.key)
+        if info is not None:
+            self._observe(info, plan)
+
+    async def _repair_one(self, key: RepoKey, commit: str) -> None:
+        try:
+            manifest = self._store.manifest(key, commit)
+        except DamagedError:
+            # The list of what was there is lost: fetch the whole commit anew.
+            planner = Planner(self._store, self._upstream, self._settings.policy, {})
+            await self._sync_one(Wanted(key, commit, ()), planner)
+            return
+        held = held_digests(self._store, tree_of(manifest), manifest)
+        await self._carry_out(plan_repair(manifest, held), refs=[])
+
+    async def _carry_out(self, plan: RepoPlan, refs: list[str]) -> None:
+        if plan.change is Change.UNCHANGED:
+            self._ledger.unchanged += 1
+            return
+        self._progress.planned(plan)
+        digests = await self._fetcher.fetch(plan)
+        manifest = manifest_of(
+            plan,
+            digests,
+            endpoint=self._settings.upstream.endpoint,
+            created=_now(),
+        )
+        async with self._publishing:
+            await asyncio.to_thread(self._store.publish, manifest, refs)
+        self._ledger.published.append(plan.in_short)
+        self._progress.published(plan)
+
+    def _fail(self, key: RepoKey, revision: str, error: MirrorError) -> None:
+        problem = Problem.of(key, revision, error, kept=is_kept(self._store, key, revision))
+        self._ledger.failed.append(problem)
+        self._ledger.unsettled.add(self._store.canonical(key))
+        state = state_of(error)
+        if state is not None and self._store.has(key):
+            # The local copy stays: a 401 or 404 is never a reason to remove anything.
+            self._store.observe(key, Observation(_now(), state, detail=str(error)))
+        self._progress.failed(problem)
+
+    def _observe(self, info: RepoInfo, plan: RepoPlan | Refusal) -> None:
+        """Keep what upstream says today, of the repos that are mirrored."""
+        if isinstance(plan, Refusal) and not self._store.has(info.key):
+            return
+        raw = info.raw
+        gated = raw.get("gated")
+        observation = Observation(
+            time=_now(),
+            commit=info.commit,
+            downloads=_count(raw.get("downloads")),
+            likes=_count(raw.get("likes")),
+            license=", ".join(licenses_of(raw)) or None,
+            gated=gated if isinstance(gated, bool | str) else None,
+        )
+        self._store.observe(info.key, observation)
+
+    def finish(self, *, completed: bool, whole: bool) -> RunReport:
+        """Write the report of the run, and give it."""
+        report = report_of(
+            self._ledger,
+            self._prepared,
+            completed=completed,
+            whole=whole,
+            started=self._started.isoformat(timespec="seconds"),
+            finished=_now(),
+            endpoint=self._settings.upstream.endpoint,
+            requests=self._upstream.counts.as_json(),
+            received_bytes=self._fetcher.received_bytes,
+        )
+        self._store.write_report(report.as_json(), self._started)
+        return report
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
