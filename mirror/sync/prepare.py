@@ -74,7 +74,7 @@ async def prepare(
         selection.only(repos, aliases)
     last = last_run(store, settings.upstream.endpoint)
     watched = _watched(store, selection, aliases)
-    positions = await _positions(upstream, watched) if repos is None else {}
+    positions = await _positions(upstream, selection) if repos is None else {}
     heads = Heads()
     if not recheck:
         heads = await find_heads(upstream, Watched(watched, last.unsettled, last.positions), today)
@@ -125,9 +125,16 @@ def _watched(
     return watched
 
 
-async def _positions(upstream: Upstream, watched: Mapping[RepoKey, str]) -> dict[str, str]:
-    """Ask where the feed stands, for the types where the next run may want to know."""
-    counts = Counter(key.repo_type for key in watched)
+async def _positions(upstream: Upstream, selection: Selection) -> dict[str, str]:
+    """Ask where the feed stands, for the types where the next run may want to know.
+
+    Before anything else is asked: what changes during the run is then seen by the next.
+    """
+    counts = Counter(
+        key.repo_type
+        for key, revision in selection.filters
+        if revision == "main" and key not in selection.heads
+    )
     positions: dict[str, str] = {}
     for repo_type in RepoType:
         if counts[repo_type] > INDIVIDUAL:
