@@ -47,10 +47,12 @@ class Planner:
             MirrorError: upstream refused, did not answer, or its answer is not acceptable.
         """
         asked = None
-        info = self._unmoved(wanted)
-        if info is None:
+        manifest = self._unmoved(wanted)
+        if manifest is None:
             info = asked = await self._ask(wanted)
-        manifest = self._manifest(info.key, info.commit)
+            manifest = self._manifest(info.key, info.commit)
+        else:
+            info = RepoInfo(manifest.key, manifest.commit, manifest.upstream)
         if manifest is None:
             tree = await self._upstream.tree(info.key, info.commit)
         else:
@@ -75,8 +77,8 @@ class Planner:
         info = await self._upstream.repo_info(wanted.key, wanted.revision)
         return replace(info, raw=without_transfer_fields(info.raw))
 
-    def _unmoved(self, wanted: Wanted) -> RepoInfo | None:
-        """Give the info from our manifest, when upstream need not be asked."""
+    def _unmoved(self, wanted: Wanted) -> Manifest | None:
+        """Give our manifest of what upstream has now, when it need not be asked."""
         key = self._aliases.get(wanted.key, wanted.key)
         if is_commit(wanted.revision):
             commit: str | None = wanted.revision
@@ -85,8 +87,7 @@ class Planner:
             commit = local if local == self._heads.get(key) else None
         else:
             commit = None
-        manifest = self._manifest(key, commit) if commit is not None else None
-        return None if manifest is None else RepoInfo(key, manifest.commit, manifest.upstream)
+        return None if commit is None else self._manifest(key, commit)
 
     def _manifest(self, key: RepoKey, commit: str) -> Manifest | None:
         """Give the manifest; a damaged one counts as none, so that it is written anew."""
