@@ -11,30 +11,30 @@ _KO_THINGS = (
     "어제 본 공연은", "이 청소기는", "여행 때 묵은 숙소는", "이 커피는",
 )  # fmt: skip
 _KO_GOOD = (
-    "정말 마음에 듭니다", "기대보다 훨씬 좋았어요", "다시 사고 싶어요", "감동적이었습니다",
-    "값이 아깝지 않아요", "친구에게 추천하고 싶네요",
+    "정말 마음에 듭니다", "무척 만족했어요", "주변에 추천하고 싶어요", "값이 아깝지 않아요",
+    "별 다섯 개를 드립니다", "다시 찾고 싶어요",
 )  # fmt: skip
 _KO_BAD = (
-    "실망스러웠습니다", "돈이 아까워요", "기대에 못 미쳤어요", "다시는 안 살래요",
-    "너무 지루했습니다", "금방 고장이 났어요",
+    "실망스러웠습니다", "돈이 아까워요", "추천하고 싶지 않아요", "많이 아쉽습니다",
+    "별 한 개도 아깝습니다", "다시 찾지는 않을래요",
 )  # fmt: skip
-_KO_WHY_GOOD = ("배송도 빨랐고", "직원도 친절했고", "품질이 훌륭해서", "디자인이 예뻐서")
-_KO_WHY_BAD = ("배송도 늦었고", "설명과 달라서", "마감이 엉성해서", "소리가 시끄러워서")
+_KO_WHY_GOOD = ("기대 이상이라", "정성이 느껴져서", "생각보다 훌륭해서", "흠잡을 데가 없어서")
+_KO_WHY_BAD = ("설명과 달라서", "완성도가 낮아서", "기대보다 못해서", "값에 비해 부족해서")
 
 _EN_THINGS = (
     "This film", "The laptop", "The restaurant", "These headphones", "My new shoes", "This novel",
     "Last night's concert", "The vacuum cleaner", "The guest house", "This coffee",
 )  # fmt: skip
 _EN_GOOD = (
-    "made my week", "was far better than I expected", "is worth every penny", "moved me to tears",
+    "made my week", "was far better than I expected", "is worth every penny", "delighted me",
     "gets a warm recommendation from me", "would be my choice again",
 )  # fmt: skip
 _EN_BAD = (
     "was a disappointment", "is a waste of money", "did not live up to the promise",
-    "bored me after ten minutes", "broke within a week", "will go straight back to the shop",
+    "left me cold", "will get no second chance from me", "is not worth the trouble",
 )  # fmt: skip
-_EN_WHY_GOOD = ("the quality is excellent", "the staff were kind", "it arrived early")
-_EN_WHY_BAD = ("it arrived late", "it looked nothing like the picture", "it was far too loud")
+_EN_WHY_GOOD = ("the quality is excellent", "someone took great care", "every detail is right")
+_EN_WHY_BAD = ("it was nothing like the description", "it felt unfinished", "it cost too much")
 
 _CITIES = ("서울", "부산", "대전", "광주", "인천", "수원", "제주", "전주")
 _PEOPLE = ("김하늘", "이도윤", "박서연", "최지우", "정민준", "한소율")
