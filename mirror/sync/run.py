@@ -8,7 +8,8 @@ leaves none, and the next one begins where the last report says.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from mirror.errors import DamagedError, MirrorError
@@ -16,7 +17,7 @@ from mirror.hub import Upstream
 from mirror.hub.model import RepoInfo
 from mirror.names import RepoKey
 from mirror.settings import Settings
-from mirror.store import Observation, Store
+from mirror.store import Manifest, Observation, Store
 from mirror.sync.fetch import Fetcher
 from mirror.sync.interrupt import run_to_end
 from mirror.sync.ledger import Ledger, report_of, state_of
@@ -29,6 +30,7 @@ from mirror.sync.model import (
     RunReport,
     Wanted,
 )
+from mirror.sync.needs import FILES, MAX_BYTES, repos_needed
 from mirror.sync.plan import manifest_of, tree_of
 from mirror.sync.planner import Planner, held_digests, plan_repair
 from mirror.sync.policy import licenses_of
@@ -180,8 +182,22 @@ class _Run:
         )
         async with self._publishing:
             await asyncio.to_thread(self._store.publish, manifest, refs)
+        plan = replace(plan, warnings=(*plan.warnings, *self._unmet(manifest)))
         self._ledger.published.append(plan.in_short)
         self._progress.published(plan)
+
+    def _unmet(self, manifest: Manifest) -> Iterator[str]:
+        """Say what else must be mirrored for this repo to load without a network."""
+        selected = {key for key, _ in self._prepared.selection.filters} if self._prepared else set()
+        small = [
+            file for file in manifest.present_files if file.path in FILES and file.size <= MAX_BYTES
+        ]
+        contents = {
+            file.path: self._store.blobs.path(str(file.sha256)).read_bytes() for file in small
+        }
+        for key, reason in repos_needed(contents).items():
+            if key != manifest.key and key not in selected and not self._store.has(key):
+                yield f"needs {key} ({reason}), which is not selected: mirror add {key}"
 
     def _fail(self, key: RepoKey, revision: str, error: MirrorError) -> None:
         problem = Problem.of(key, revision, error, kept=is_kept(self._store, key, revision))
