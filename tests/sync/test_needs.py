@@ -55,10 +55,9 @@ def test_a_sync_names_what_is_missing_and_the_command_that_adds_it(tmp_path: Pat
     with serve(hub) as endpoint:
         entries = f'[upstream]\nendpoint = "{endpoint}"\n[[models]]\nid = "acme/lora"\n'
         report = run_sync(store, parse_settings(entries))
-        assert (
-            "needs models/acme/base (an adapter of it), which is not selected: "
-            "mirror add models/acme/base",
-        ) == report.published[0].warnings
+        (warning,) = report.published[0].warnings
+        assert warning.startswith("needs models/acme/base (an adapter of it)")
+        assert warning.endswith("mirror add models/acme/base")
 
         both = entries + '[[models]]\nid = "acme/base"\n'
         again = run_sync(Store.create(tmp_path / "b"), parse_settings(both))
