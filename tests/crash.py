@@ -48,15 +48,14 @@ _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 def install(root: Path | str, at: int) -> None:
     """From now on count steps below ``root``; die before number ``at`` (1 is the first)."""
-    prefix = os.path.realpath(root) + os.sep
+    top = Path(root).resolve()
     steps = 0
 
     def below(path: object) -> bool:
         if not isinstance(path, str | bytes | os.PathLike):
             return False
-        text = os.path.abspath(os.fsdecode(path))
-        folder, name = os.path.split(text)
-        return os.path.join(os.path.realpath(folder), name).startswith(prefix)
+        # Only the folder is resolved: the last part may be a link that is itself the matter.
+        return Path(os.fsdecode(path)).absolute().parent.resolve().is_relative_to(top)
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         nonlocal steps

@@ -185,7 +185,8 @@ def _leftovers(store: Store, limit: float) -> Iterator[DoomedFile]:
             if found.st_mtime < limit:
                 yield DoomedFile(str(path.relative_to(root)), found.st_size)
     for path in _temporaries(store):
-        yield DoomedFile(str(path.relative_to(root)), path.lstat().st_size)
+        size = 0 if path.is_dir() else path.lstat().st_size
+        yield DoomedFile(str(path.relative_to(root)), size)
 
 
 def _temporaries(store: Store) -> Iterator[Path]:

@@ -27,13 +27,13 @@ def write_report(folder: Path, report: Mapping[str, Any], started: datetime) -> 
 def read_reports(folder: Path, limit: int | None = None) -> Iterator[dict[str, Any]]:
     """Give the reports, newest first; ``{"damaged": name}`` for one that cannot be read."""
     try:
-        names = sorted((path.name for path in folder.iterdir()), reverse=True)
+        paths = [path for path in folder.iterdir() if path.suffix == ".json"]
     except FileNotFoundError:
         return
-    reports = [name for name in names if name.endswith(".json") and not name.startswith(".")]
-    for name in reports[:limit]:
+    # By stem: the second report of a moment, "…Z-2", comes after "…Z".
+    for path in sorted(paths, key=lambda path: path.stem, reverse=True)[:limit]:
         try:
-            report = json.loads((folder / name).read_bytes())
+            report = json.loads(path.read_bytes())
         except (OSError, ValueError):
             report = None
-        yield report if isinstance(report, dict) else {"damaged": name}
+        yield report if isinstance(report, dict) else {"damaged": path.name}

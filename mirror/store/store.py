@@ -29,6 +29,7 @@ from mirror.errors import (
     UsageError,
 )
 from mirror.names import NO_NAMESPACE, RepoKey, RepoType, check_ref_name, is_commit
+from mirror.store.aliases import end_alias, follow_aliases, read_alias, write_alias
 from mirror.store.atomic import disk_errors, is_temporary, write_atomic
 from mirror.store.blobs import Blobs
 from mirror.store.git_index import GitIndex
@@ -36,7 +37,7 @@ from mirror.store.history import Observation
 from mirror.store.journal import append_records, merge_journals, read_records
 from mirror.store.layout import FORMAT, Layout
 from mirror.store.lock import hold_lock
-from mirror.store.manifest import Manifest, decode_manifest, encode_manifest
+from mirror.store.manifest import Manifest, ManifestFile, decode_manifest, encode_manifest
 from mirror.store.refs import heads, read_refs, write_refs
 from mirror.store.runs import read_reports, write_report
 from mirror.store.view import View
@@ -44,8 +45,6 @@ from mirror.store.view import View
 #: What may lie in a folder that becomes a mirror: the settings, and what ext4 puts at a root.
 _NOT_IN_THE_WAY: Final = {"mirror.toml", "lost+found"}
 _SHORT_COMMIT: Final = 7
-#: Renames of renames that are followed; a longer chain is a loop.
-_MAX_ALIASES: Final = 10
 
 
 class Store:
@@ -132,7 +131,7 @@ class Store:
     # --- reading ------------------------------------------------------------
 
     def repos(self, repo_type: RepoType | None = None) -> Iterator[RepoKey]:
-        """Give every repo with a ref or a commit, sorted; aliases are not repos."""
+        """Give every repo with a ref or a commit, folder by folder; aliases are not repos."""
         for key, names in self._folders(repo_type):
             if "alias" not in names and ("refs.json" in names or "commits" in names):
                 yield key
@@ -142,16 +141,12 @@ class Store:
         return {key: self.canonical(key) for key, names in self._folders(None) if "alias" in names}
 
     def canonical(self, key: RepoKey) -> RepoKey:
-        """Follow aliases; a key that is none is given back."""
-        for _ in range(_MAX_ALIASES):
-            target = self._alias_target(key)
-            if target is None:
-                return key
-            key = target
-        raise DamagedError(
-            f"{self.layout.alias(key)}: the names run in a circle",
-            hint="delete that file, then run mirror sync",
-        )
+        """Follow aliases; a key that is none is given back.
+
+        Raises:
+            DamagedError: an alias that cannot be read, or aliases in a circle.
+        """
+        return follow_aliases(self.layout, key)
 
     def has(self, key: RepoKey) -> bool:
         """Whether the mirror holds the repo (or what it is an alias of)."""
@@ -202,6 +197,17 @@ class Store:
                 hint="mirror verify --repair fetches it again from upstream",
             )
         return manifest
+
+    def missing(self, manifest: Manifest) -> tuple[ManifestFile, ...]:
+        """Give the present files of a manifest whose blob is away or of another size.
+
+        None in a store that is whole; a repair moves damaged blobs away. Reads no content.
+        """
+        return tuple(
+            file
+            for file in manifest.present_files
+            if not self.blobs.has(str(file.sha256), file.size)
+        )
 
     def resolve(self, key: RepoKey, revision: str = "main") -> str:
         """Give the commit of a ref, a full commit hash or a unique short one (7 or more).
@@ -258,7 +264,7 @@ class Store:
         before = read_refs(self.layout.refs(key))
         self.blobs.sync()
         self.git_index.add(git_pairs(manifest))
-        self._end_alias(key)
+        end_alias(self.layout, key)
         self._write_manifest(key, manifest)
         self.view.put_snapshot(manifest)
         after = {**before, **dict.fromkeys(names, manifest.commit)}
@@ -285,13 +291,10 @@ class Store:
             raise UsageError(f"{alias} cannot be a name of {target}: another type of repo")
         if alias == target or _same_folder(self.layout.repo(alias), self.layout.repo(target)):
             return
-        self._end_alias(target)
-        if self._alias_target(alias) is None:
+        end_alias(self.layout, target)
+        if read_alias(self.layout, alias) is None:
             self._move_snapshots(alias, target)
-        path = self.layout.alias(alias)
-        if self._alias_target(alias) != target:
-            _make_parent(path)
-            write_atomic(path, f"{target.repo_id}\n".encode())
+        write_alias(self.layout, alias, target)
         self.view.put_alias(alias, self.canonical(target))
         self._remove_moved(alias)
 
@@ -319,19 +322,6 @@ class Store:
                         continue  # not ours
                     yield key, set(_names(f"{top}/{namespace}/{name}"))
 
-    def _alias_target(self, key: RepoKey) -> RepoKey | None:
-        path = self.layout.alias(key)
-        try:
-            with path.open("rb") as stream:
-                text = stream.read(1000).decode()
-            return RepoKey(key.repo_type, text.strip())
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except (OSError, ValueError, BadNameError) as error:
-            raise DamagedError(
-                f"{path} does not name a repo", hint="delete that file, then run mirror sync"
-            ) from error
-
     def _what_is_there(self, key: RepoKey) -> str:
         refs = self.refs(key)
         there = sorted(refs) or [commit[:12] for commit in self.commits(key)]
@@ -341,13 +331,13 @@ class Store:
         return f"the mirror has {', '.join(there[:20])}{more}"
 
     def _require_blobs(self, manifest: Manifest) -> None:
-        for file in manifest.present_files:
-            if not self.blobs.has(str(file.sha256), file.size):
-                raise DamagedError(
-                    f"{manifest.key} at {manifest.commit}: the blob of {file.path} "
-                    f"({file.sha256}) is not in the store",
-                    hint="run mirror sync again: it fetches what is missing",
-                )
+        if missing := self.missing(manifest):
+            first = missing[0]
+            raise DamagedError(
+                f"{manifest.key} at {manifest.commit}: the blob of {first.path} "
+                f"({first.sha256}) is not in the store",
+                hint="run mirror sync again: it fetches what is missing",
+            )
 
     def _write_manifest(self, key: RepoKey, manifest: Manifest) -> None:
         path = self.layout.manifest(key, manifest.commit)
@@ -364,12 +354,6 @@ class Store:
         if (encoded := encode_manifest(manifest)) != data:
             _make_parent(path)
             write_atomic(path, encoded)
-
-    def _end_alias(self, key: RepoKey) -> None:
-        """Upstream answers with this id itself again, so it is no alias."""
-        path = self.layout.alias(key)
-        with disk_errors(path):
-            path.unlink(missing_ok=True)
 
     def _move_snapshots(self, old: RepoKey, new: RepoKey) -> None:
         """Copy what was mirrored under the old id; repeatable until the alias is written."""

@@ -66,8 +66,7 @@ class View:
             for name, commit in wanted.items():
                 if present.get(name) != commit:
                     _write(folder, folder / "refs" / name, commit.encode())
-            with contextlib.suppress(OSError):
-                (folder / "tmp").rmdir()
+            _tidy(folder)
 
     def put_alias(self, alias: RepoKey, target: RepoKey) -> None:
         """Make the folder of ``alias`` a link to that of ``target``, beside it.
@@ -97,6 +96,7 @@ class View:
         with disk_errors(folder):
             tree_path(folder, commit).unlink(missing_ok=True)
             self._discard(folder, folder / "snapshots" / commit)
+            _tidy(folder)
 
     def remove_file(self, key: RepoKey, commit: str, path: str) -> None:
         """Take one damaged file out of the view, so that no client loads it."""
@@ -290,6 +290,12 @@ def _scratch(folder: Path, name: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove(path)
     return path
+
+
+def _tidy(folder: Path) -> None:
+    """Take the place for work away, if nothing is in it."""
+    with contextlib.suppress(OSError):
+        (folder / "tmp").rmdir()
 
 
 def _write(folder: Path, target: Path, data: bytes) -> None:

@@ -1,7 +1,6 @@
 """Contract of the content store and of the index from git's sha1."""
 
 import hashlib
-import os
 import threading
 from pathlib import Path
 
@@ -16,10 +15,10 @@ DIGEST = hashlib.sha256(DATA).hexdigest()
 
 
 def test_written_content_can_be_opened(store: Store) -> None:
-    assert DIGEST == store.blobs.write(DATA)
+    assert store.blobs.write(DATA) == DIGEST
     with store.blobs.open(DIGEST) as stream:
-        assert DATA == stream.read()
-    assert [DIGEST] == list(store.blobs)
+        assert stream.read() == DATA
+    assert list(store.blobs) == [DIGEST]
 
 
 def test_has_looks_at_the_size(store: Store) -> None:
@@ -52,7 +51,7 @@ def test_adopt_renames_and_makes_read_only(store: Store) -> None:
 
     found = store.blobs.path(DIGEST).stat()
     assert inode == found.st_ino
-    assert 0o444 == found.st_mode & 0o777
+    assert found.st_mode & 0o777 == 0o444
     assert not temporary.exists()
 
 
@@ -74,7 +73,7 @@ def test_adopt_replaces_a_blob_cut_short(store: Store) -> None:
     temporary.write_bytes(DATA)
     store.blobs.adopt(temporary, DIGEST)
 
-    assert DATA == store.blobs.path(DIGEST).read_bytes()
+    assert store.blobs.path(DIGEST).read_bytes() == DATA
 
 
 def test_a_large_blob_is_adopted_too(store: Store) -> None:
@@ -83,7 +82,7 @@ def test_a_large_blob_is_adopted_too(store: Store) -> None:
         stream.truncate(5 << 20)
     store.blobs.adopt(temporary, "0" * 64)
 
-    assert 5 << 20 == store.blobs.size("0" * 64)
+    assert store.blobs.size("0" * 64) == 5 << 20
 
 
 def test_foreign_files_are_no_blobs(store: Store) -> None:
@@ -92,7 +91,7 @@ def test_foreign_files_are_no_blobs(store: Store) -> None:
     (store.layout.blobs / "zz").touch()
     (store.layout.blobs / "README").touch()
 
-    assert [DIGEST] == list(store.blobs)
+    assert list(store.blobs) == [DIGEST]
     assert [f".{DIGEST}.1.tmp"] == [path.name for path in store.blobs.temporaries()]
 
 
@@ -105,7 +104,7 @@ def test_threads_may_write_the_same_content(store: Store) -> None:
         thread.join()
 
     assert {hash_bytes(data).sha256 for data in contents} == set(store.blobs)
-    assert [] == list(store.blobs.temporaries())
+    assert list(store.blobs.temporaries()) == []
 
 
 def test_the_barrier_is_passed_once_for_all_new_blobs(
@@ -120,12 +119,10 @@ def test_the_barrier_is_passed_once_for_all_new_blobs(
     store.blobs.write(b"2")
     store.blobs.sync()
     store.blobs.sync()
-    assert 2 == len(calls)
+    assert len(calls) == 2
 
 
-def test_a_barrier_that_fails_is_tried_again(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_barrier_that_fails_is_tried_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
     def fail(folder: Path) -> None:
@@ -136,7 +133,7 @@ def test_a_barrier_that_fails_is_tried_again(
     for _ in range(2):
         with pytest.raises(OSError, match="broken"):
             store.blobs.sync()
-    assert 2 == len(calls)
+    assert len(calls) == 2
 
 
 # --- git's sha1 ------------------------------------------------------------------
@@ -172,7 +169,7 @@ def test_the_same_pair_is_written_once(store: Store) -> None:
 
     path = store.layout.git_index / pair[0][:2]
     assert f"{pair[0]} {pair[1]}\n" == path.read_text()
-    assert _LINE_BYTES == path.stat().st_size
+    assert path.stat().st_size == _LINE_BYTES
 
 
 @pytest.mark.parametrize("length", [1, 39, 40, 41, 60, 104, 105])
@@ -197,7 +194,7 @@ def test_the_index_is_made_anew(store: Store) -> None:
 
     assert [sha256 for _, sha256 in pairs] == [store.git_index.find(b) for b, _ in pairs]
     assert store.git_index.find("0" * 40) is None
-    assert ".git-index.tmp" not in os.listdir(store.root)
+    assert not (store.root / ".git-index.tmp").exists()
 
 
 def test_a_shard_that_grew_elsewhere_is_read_again(store: Store) -> None:
