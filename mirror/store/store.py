@@ -362,11 +362,10 @@ class Store:
             return
         here = set(self.commits(new))
         for commit in commits:
-            manifest = self.manifest(old, commit)
-            if commit not in here:
-                manifest = manifest.model_copy(update={"repo_id": new.repo_id})
-                self._write_manifest(new, manifest)
-                self.view.put_snapshot(manifest)
+            manifest = self.manifest(new if commit in here else old, commit)
+            manifest = manifest.model_copy(update={"repo_id": new.repo_id})
+            self._write_manifest(new, manifest)
+            self.view.put_snapshot(manifest)
         merge_journals(self.layout.history(old), self.layout.history(new))
         merge_journals(self.layout.ref_log(old), self.layout.ref_log(new))
         before = read_refs(self.layout.refs(new))

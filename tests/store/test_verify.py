@@ -87,7 +87,7 @@ def test_a_missing_blob_is_found(full: Store) -> None:
     assert [f.kind for f in report.findings] == ["blob-missing"]
     assert sorted(repair(full, report.findings).to_fetch) == [OTHER, KEY]
     publish(full)
-    assert [f.kind for f in verify(full).findings] == ["view-wrong"] * 0
+    assert [f.kind for f in verify(full).findings] == []
 
 
 def test_an_unreadable_blob_is_no_crash(full: Store) -> None:
