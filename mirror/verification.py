@@ -1,0 +1,119 @@
+"""Verify a mirror, and put right what is wrong: store, upstream, and store again.
+
+The store finds and moves away what is damaged, the sync fetches it, the store looks
+again. What upstream no longer has stays damaged, and is named.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from mirror.errors import DamagedError, DiskError
+from mirror.names import RepoKey
+from mirror.settings import Settings, read_token
+from mirror.store import Finding, RepairReport, Store, VerifyReport, repair, verify
+from mirror.store.repair import relink
+from mirror.sync import Progress, RunReport, run_repair
+
+Watch = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a verify found, and what a repair has made of it."""
+
+    found: VerifyReport
+    repair: RepairReport | None = None
+    fetched: RunReport | None = None
+    """The run that fetched what was damaged or missing."""
+    after: VerifyReport | None = None
+    """The second look at the repos that had problems."""
+
+    @property
+    def problems(self) -> tuple[Finding, ...]:
+        """What is (still) wrong."""
+        return (self.after or self.found).problems
+
+    @property
+    def repaired(self) -> tuple[RepoKey, ...]:
+        """The repos that a repair has worked on."""
+        if self.repair is None:
+            return ()
+        keys = {*self.repair.to_fetch, *self.repair.relinked, *self.repair.restored_refs}
+        return tuple(sorted(keys))
+
+    @property
+    def exit_code(self) -> int:
+        """0 all is well (now), 7 something is damaged."""
+        return DamagedError.exit_code if self.problems else 0
+
+    def as_json(self) -> dict[str, Any]:
+        """The JSON form, also of the report."""
+        return {
+            "kind": "verify",
+            "outcome": "failed" if self.problems else "ok",
+            "exit_code": self.exit_code,
+            "found": self.found.as_json(),
+            "repair": self.repair.as_json() if self.repair else None,
+            "fetched": self.fetched.as_json() if self.fetched else None,
+            "after": self.after.as_json() if self.after else None,
+        }
+
+
+def verify_mirror(
+    store: Store, keys: Sequence[RepoKey] | None, progress: Watch | None
+) -> Verification:
+    """Look, and keep a report where the mirror can be written to."""
+    started = datetime.now(UTC)
+    result = Verification(verify(store, keys, progress))
+    with contextlib.suppress(DiskError):  # a read-only mount: what was found is on the screen
+        _report(store, result, started)
+    return result
+
+
+def repair_mirror(
+    store: Store,
+    settings: Settings,
+    keys: Sequence[RepoKey] | None,
+    progress: Watch | None,
+    transfer: Progress | None,
+) -> Verification:
+    """Look, put right, and look again at what was touched.
+
+    Raises:
+        LockedError: another process writes.
+        DiskError: the folder cannot be written.
+    """
+    started = datetime.now(UTC)
+    found = verify(store, keys, progress)
+    result = Verification(found)
+    if found.problems:
+        with store.write_lock("repair"):
+            done = repair(store, found.findings)
+        fetched = None
+        if done.to_fetch:
+            token = read_token(settings.upstream)
+            fetched = run_repair(store, settings, done.to_fetch, token=token, progress=transfer)
+        result = Verification(found, done, fetched, _look_again(store, found, progress))
+    _report(store, result, started)
+    return result
+
+
+def _look_again(store: Store, found: VerifyReport, progress: Watch | None) -> VerifyReport:
+    """Verify the repos that had problems; what came back may still lack its links."""
+    touched = sorted({key for finding in found.problems for key in finding.repos})
+    after = verify(store, touched, progress)
+    if any(finding.in_view for finding in after.findings):
+        with store.write_lock("repair"):
+            relink(store, after.findings)
+        after = verify(store, touched, progress)
+    return after
+
+
+def _report(store: Store, result: Verification, started: datetime) -> None:
+    times = {"started": started.isoformat(), "finished": datetime.now(UTC).isoformat()}
+    store.write_report(result.as_json() | times, started)

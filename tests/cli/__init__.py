@@ -1,0 +1,1 @@
+"""Tests of the command line: real mirrors in temporary folders, a real hub on loopback."""
