@@ -175,6 +175,7 @@ def load(stage: Stage) -> None:
     """The machine without internet: load with the calls that are used anyway."""
     stage.heading("Load it where there is no network")
     stage.run("mirror", "path", f"datasets/{DATASET}")
+    print()
     script = "scripts/demo_load.py"
     wall = network_wall()
     if wall:

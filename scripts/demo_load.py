@@ -6,12 +6,16 @@ audit hook refuse every connection. First it shows that it cannot reach anything
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
+import struct
 import subprocess
 import sys
 from typing import Any
 
+_SIOCGIFFLAGS = 0x8913
+_IFF_UP = 1
 MODEL = "sample-lab/tiny-bert-korean-sentiment"
 DATASET = "sample-lab/korean-english-reviews"
 
@@ -26,11 +30,19 @@ def refuse_connections() -> None:
     sys.addaudithook(hook)
 
 
+def is_up(interface: str) -> bool:
+    """Ask the kernel whether a network interface is up."""
+    request = struct.pack("16sH14s", interface.encode(), 0, b"")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        answer = fcntl.ioctl(any_socket, _SIOCGIFFLAGS, request)
+    return bool(struct.unpack("16sH14s", answer)[1] & _IFF_UP)
+
+
 def show_that_nothing_is_reachable() -> None:
     """Try to leave, and say what happened; end the demo if it works."""
-    names = ", ".join(name for _, name in socket.if_nameindex())
     if "--audit" not in sys.argv:
-        print(f"network interfaces here: {names or 'none'} (not up)")
+        found = [f"{name} ({'up' if is_up(name) else 'down'})" for _, name in socket.if_nameindex()]
+        print(f"network interfaces here: {', '.join(found) or 'none'}")
     for host in ("huggingface.co", "192.0.2.1"):
         try:
             socket.create_connection((host, 443), timeout=5).close()

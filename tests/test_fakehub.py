@@ -237,6 +237,8 @@ def test_lists_are_filtered_sorted_and_paged(sampled: FakeHub) -> None:
         "sample-lab/korean-qa"
     ]
     assert [s.id for s in api.list_spaces()] == ["sample-lab/review-demo"]
+    with pytest.raises(HfHubHTTPError, match="not known to this hub: num_parameters"):
+        list(api.list_models(num_parameters="min:1B"))
 
 
 def test_a_long_list_comes_by_pages_newest_first(hub: FakeHub, api: HfApi) -> None:

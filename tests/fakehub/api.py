@@ -256,6 +256,12 @@ _SORTS: dict[str, Callable[[FakeRepo], Any]] = {
     "likes": lambda repo: repo.likes,
     "trendingScore": lambda repo: repo.likes,
 }
+#: Everything else is refused: a filter that is silently ignored would let a test pass.
+_LIST_PARAMETERS = {
+    *("filter", "author", "search", "pipeline_tag", "gated"),
+    *("sort", "direction", "limit", "cursor"),
+    *("full", "config", "cardData", "expand"),
+}
 #: Parameters that need the whole info JSON to be decided.
 _BY_INFO = {"filter", "pipeline_tag", "gated"}
 
@@ -266,6 +272,10 @@ def list_repos(hub: FakeHub, request: Request) -> Reply:
     sort = query.get("sort", ["trendingScore"])[0]
     if sort not in _SORTS:
         return error_reply(400, None, "Invalid sort parameter")
+    if unknown := query.keys() - _LIST_PARAMETERS:
+        return error_reply(400, None, f"not known to this hub: {', '.join(sorted(unknown))}")
+    if "expand" in query and query.keys() & {"full", "config", "cardData"}:
+        return error_reply(400, None, "expand cannot be combined with full, config or cardData")
     found = [repo for repo in list(hub.repos.values()) if _listable(hub, repo, request)]
     if _BY_INFO & query.keys():
         found = [repo for repo in found if _matches(repo_info(repo, repo.head), query)]

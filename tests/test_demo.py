@@ -1,0 +1,83 @@
+"""The demo itself: run as it is typed, twice, without a terminal."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[1] / "scripts" / "demo.py"
+SENTIMENT = "sample-lab/tiny-bert-korean-sentiment"
+
+
+def run_demo(cache: Path) -> str:
+    """Run scripts/demo.py with nothing of this process's own settings."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(cache),
+        "XDG_CACHE_HOME": str(cache),
+        "LANG": "C.UTF-8",
+        "TERM": "dumb",
+    }
+    done = subprocess.run(
+        [sys.executable, SCRIPT],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, Path]:
+    """What the first and the second run print, and where they keep their things."""
+    cache = tmp_path_factory.mktemp("cache")
+    return run_demo(cache), run_demo(cache), cache / "hub-mirror-demo"
+
+
+def part(text: str, command: str) -> str:
+    """What stands between a command and the next one, or the next step."""
+    rest = text.partition(f"$ {command}\n")[2]
+    assert rest, f"{command} is not shown"
+    return rest.partition("\n\n$ ")[0]
+
+
+def test_it_syncs_finds_and_loads(runs: tuple[str, str, Path]) -> None:
+    first, _, folder = runs
+    found = part(first, "mirror search --task text-classification --language ko")
+    assert SENTIMENT in found
+    assert "sample-lab/korean-english-reviews" in found
+    assert "tiny-gpt2" not in found
+    assert "tiny-gpt2" in part(first, "mirror search --license mit")
+    assert "bert, 2 layers, labels {0: 'negative', 1: 'positive'}" in first
+    assert "['이', '영화는', '정말', '마음에', '듭니다', '.']" in first
+    assert "60 rows with id, text, label, rating, category" in first
+    assert (folder / "mirror" / "catalog.db").exists()
+
+
+def test_it_proves_that_there_is_no_network(runs: tuple[str, str, Path]) -> None:
+    first, _, _ = runs
+    reasons = ("Network is unreachable", "refused by the audit hook")
+    assert any(f"connect to 192.0.2.1: {reason}" in first.replace("[Errno 101] ", "")
+               for reason in reasons)  # fmt: skip
+
+
+def test_a_second_run_fetches_nothing(runs: tuple[str, str, Path]) -> None:
+    _, second, _ = runs
+    assert "The mirror is there from an earlier run" in second
+    assert "0 of them files" in second
+    assert "60 rows with" in second
+
+
+def test_it_says_how_to_go_on_and_how_to_remove_it(runs: tuple[str, str, Path]) -> None:
+    first, _, folder = runs
+    assert f"MIRROR_HOME={folder / 'mirror'}" in first
+    assert f"rm -rf {folder}" in first
