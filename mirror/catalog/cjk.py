@@ -1,0 +1,100 @@
+"""Text into words that FTS5 can find, also where a script writes no spaces.
+
+FTS5's ``unicode61`` takes 기계독해 for one word and does not find 독해 in it. So every
+run of Korean, Japanese or Chinese characters becomes its overlapping pairs, as in
+Lucene's CJKAnalyzer, and a query is turned the same way: 독해 is a pair of 기계독해
+(기계, 계독, 독해). A run ends with its last character alone, so that a query of one
+character, which is looked for as the beginning of a pair, finds it everywhere.
+
+Before that, text is folded by NFKC (NFD from macOS, full-width ＢＥＲＴ, half-width
+katakana) and put in lower case. Everything else is left to ``unicode61``.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from itertools import pairwise
+from typing import Final
+
+#: Hangul (syllables and letters), kana, bopomofo, Han, with their extensions.
+_RANGES: Final = (
+    "\u1100-\u11ff\u3005-\u3007\u3021-\u3029\u3031-\u3035\u3041-\u3096\u309d-\u309f"
+    "\u30a1-\u30ff\u3105-\u312f\u3131-\u318e\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf"
+    "\u4e00-\u9fff\ua960-\ua97c\uac00-\ud7a3\ud7b0-\ud7fb\uf900-\ufaff"
+    "\U0001b000-\U0001b16f\U00020000-\U000323af"
+)
+_RUN: Final = re.compile(f"[{_RANGES}]+")
+_PIECE: Final = re.compile(f"([{_RANGES}]+)|([^{_RANGES}]+)")
+
+#: Up to so many characters, a query also finds its words written apart (감정 분석).
+_MAX_SPLIT: Final = 12
+
+
+def fold(text: str) -> str:
+    """One form for what looks the same: NFKC, lower case."""
+    return unicodedata.normalize("NFKC", text).lower()
+
+
+def searchable(text: str) -> str:
+    """Give the text as it is indexed: words, and the pairs of CJK runs, between spaces."""
+    return _RUN.sub(lambda run: f" {_indexed(run[0])} ", fold(text))
+
+
+def _indexed(run: str) -> str:
+    return " ".join([*_pairs(run), run[-1]])
+
+
+def _pairs(run: str) -> list[str]:
+    return [one + two for one, two in pairwise(run)]
+
+
+def query_words(text: str) -> tuple[str, ...]:
+    """Give an FTS5 expression for each word of ``text`` that can be looked for.
+
+    Each is quoted, so no character of it is syntax; a word without a letter or digit in
+    it is none. Equal words count once.
+    """
+    words = fold(text.replace("\0", " ")).split()
+    return tuple(dict.fromkeys(expr for word in words if (expr := _expression(word)) is not None))
+
+
+def _expression(word: str) -> str | None:
+    """One word: a phrase of its pieces (``BERT모델``), or several ways to write it."""
+    pieces = [piece for piece in _PIECE.findall(word) if piece[0] or _has_token(piece[1])]
+    if not pieces:
+        return None
+    if len(pieces) == 1 and (run := pieces[0][0]):
+        return _run_expression(run)
+    tokens, last = [], len(pieces) - 1
+    for place, (run, other) in enumerate(pieces):
+        if not run:
+            tokens.append(other)
+        elif place == last:  # the run may go on in the text
+            tokens += _pairs(run) or [run]
+        else:
+            tokens.append(_indexed(run))
+    # A lone character at the end is the beginning of a pair.
+    prefix = "*" if len(pieces[last][0]) == 1 else ""
+    return _quoted(" ".join(tokens)) + prefix
+
+
+def _run_expression(run: str) -> str:
+    """A run is found inside a longer one; and also where the text has one space in it."""
+    if len(run) == 1:
+        return _quoted(run) + "*"
+    ways = [_pairs(run)]
+    if len(run) <= _MAX_SPLIT:
+        for place in range(2, len(run) - 1):
+            ways.append([*_pairs(run[:place]), run[place - 1], *_pairs(run[place:])])
+    quoted = [_quoted(" ".join(way)) for way in ways]
+    return quoted[0] if len(quoted) == 1 else f"({' OR '.join(quoted)})"
+
+
+def _has_token(text: str) -> bool:
+    """Whether ``unicode61`` finds a token in it: letters, digits, private use."""
+    return any(unicodedata.category(char)[0] in "LN" or char >= "\ue000" for char in text)
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'

@@ -1,0 +1,212 @@
+"""The answers of the catalog: values with a JSON form, and nothing else.
+
+Times are ISO 8601 in UTC, sizes bytes. There is no path in them: the mirror may be
+mounted anywhere, so where a file is, is for the caller to say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from mirror.names import RepoKey
+
+
+class _Value:
+    """Gives the JSON form of a dataclass."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The JSON form: every field, a key as ``repo_type`` and ``repo_id``."""
+        form: dict[str, Any] = {}
+        for name, value in vars(self).items():
+            if isinstance(value, RepoKey):
+                form |= {"repo_type": value.repo_type.value, "repo_id": value.repo_id}
+            else:
+                form[name] = _plain(value)
+        return form
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, _Value):
+        return value.as_json()
+    if isinstance(value, RepoKey):
+        return str(value)
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return dict(value) if isinstance(value, dict) else value
+
+
+@dataclass(frozen=True)
+class RepoSummary(_Value):
+    """A repo in short."""
+
+    key: RepoKey
+    commit: str
+    """The snapshot that is described."""
+    ref: str
+    """What points at it: ``main``, else the newest ref."""
+    title: str | None
+    summary: str | None
+    """A paragraph of the card."""
+    tasks: tuple[str, ...]
+    languages: tuple[str, ...]
+    licenses: tuple[str, ...]
+    """Ids; an ``other`` with a name is given by its name. Empty: none is stated."""
+    libraries: tuple[str, ...]
+    downloads: int | None
+    """Of 30 days, as the Hub counted when it was last asked."""
+    likes: int | None
+    counts_seen: str | None
+    """When the two were seen."""
+    created: str | None
+    last_modified: str | None
+    files: int
+    """In the mirror."""
+    size: int
+    """Of those files."""
+    partial: bool
+    """Whether the selection left files out."""
+    gated: str | None
+    """``auto`` or ``manual``: whoever loads it upstream must ask first."""
+    upstream_state: str
+    """``ok``, or why upstream gave it no more: ``gone``, ``unauthorized``, ``gated`` …"""
+    parameters: int | None
+
+
+@dataclass(frozen=True)
+class Hit(RepoSummary):
+    """A repo that was found."""
+
+    snippet: str | None = None
+    """The text of the card around the words that were looked for."""
+
+
+@dataclass(frozen=True)
+class SearchResult(_Value):
+    """A page of hits."""
+
+    hits: tuple[Hit, ...]
+    total: int
+    """How many there are in all."""
+
+
+@dataclass(frozen=True)
+class SplitInfo(_Value):
+    """A part of a subset."""
+
+    name: str
+    rows: int | None
+    rows_from: str | None
+    """Who says how many: ``card``, ``dataset_infos.json``, ``parquet``, ``jsonl``."""
+    num_bytes: int | None
+    """Of the prepared data, as stated."""
+    files: int | None
+    """How many files it is read from, where their names tell."""
+    file_bytes: int | None
+
+
+@dataclass(frozen=True)
+class SubsetInfo(_Value):
+    """A configuration of a data set."""
+
+    name: str
+    is_default: bool
+    """Whether ``load_dataset`` takes it where no name is given."""
+    description: str | None
+    num_bytes: int | None
+    download_bytes: int | None
+    features: tuple[tuple[str, str], ...]
+    """Columns: name and type."""
+    splits: tuple[SplitInfo, ...]
+
+
+@dataclass(frozen=True)
+class FileInfo(_Value):
+    """A file of the snapshot."""
+
+    path: str
+    size: int
+    sha256: str | None
+    etag: str
+    """What the Hub calls it: the LFS sha256, else git's sha1."""
+    present: bool
+    """Whether it is in the mirror."""
+    absent_because: str | None
+    """The rule that left it out."""
+
+
+@dataclass(frozen=True)
+class LicenseInfo(_Value):
+    """A licence as it is stated."""
+
+    license: str
+    name: str | None
+    link: str | None
+
+
+@dataclass(frozen=True)
+class LinkInfo(_Value):
+    """Another repo, or a paper, that the repo names."""
+
+    kind: str
+    """``base_model``, ``dataset``, ``model`` or ``arxiv``."""
+    target: str
+    relation: str | None
+
+
+@dataclass(frozen=True)
+class SnapshotInfo(_Value):
+    """A commit in the mirror."""
+
+    commit: str
+    refs: tuple[str, ...]
+    created: str
+    """When it came into the mirror."""
+    files: int
+    size: int
+    present_files: int
+    present_size: int
+    partial: bool
+
+
+@dataclass(frozen=True)
+class RepoPage(RepoSummary):
+    """Everything about a repo: what ``mirror show`` tells."""
+
+    aliases: tuple[str, ...]
+    """Other ids that it is found by: the one that was asked for, earlier names."""
+    author: str | None
+    subtasks: tuple[str, ...]
+    tags: tuple[str, ...]
+    stated_licenses: tuple[LicenseInfo, ...]
+    links: tuple[LinkInfo, ...]
+    subsets: tuple[SubsetInfo, ...]
+    snapshots: tuple[SnapshotInfo, ...]
+    file_list: tuple[FileInfo, ...]
+    """Of the snapshot, absent ones too."""
+    upstream_seen: str | None
+    """When upstream was last asked."""
+    upstream_detail: str | None
+    downloads_all_time: int | None
+    private: bool
+    sdk: str | None
+    """Of a space."""
+    card: str
+    """The Markdown of the card, without its front matter."""
+    card_data: dict[str, Any]
+    """Its front matter."""
+    problems: tuple[str, ...]
+    """What was wrong with the card, for people."""
+
+
+@dataclass(frozen=True)
+class CatalogStats(_Value):
+    """What the catalog holds."""
+
+    repos: dict[str, int]
+    """Of each type: ``{"model": 3, …}``."""
+    files: int
+    """Present in the described snapshots, whatever repo they are of."""
+    size: int
+    """Of their content, each once."""
+    schema: int
