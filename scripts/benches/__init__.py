@@ -1,0 +1,1 @@
+"""Benchmarks: whole commands, timed from outside, side by side with a baseline."""
