@@ -14,7 +14,14 @@ from mirror.store.prune import (
     apply_prune,
     plan_prune,
 )
-from mirror.store.repair import RepairReport, rebuild_git_index, rebuild_view, relink, repair
+from mirror.store.repair import (
+    RepairReport,
+    finish_repair,
+    rebuild_git_index,
+    rebuild_view,
+    relink,
+    repair,
+)
 from mirror.store.store import Store
 from mirror.store.verify import Finding, VerifyReport, verify
 from mirror.store.view import View, case_collisions
@@ -42,6 +49,7 @@ __all__ = [
     "case_collisions",
     "decode_manifest",
     "encode_manifest",
+    "finish_repair",
     "hash_bytes",
     "hash_file",
     "plan_prune",

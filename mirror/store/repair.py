@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mirror.errors import DamagedError
-from mirror.names import RepoKey
+from mirror.names import RepoKey, is_digest
 from mirror.store.atomic import disk_errors
 from mirror.store.refs import last_heads, write_refs
 from mirror.store.store import Store, git_pairs
@@ -54,6 +54,31 @@ def repair(store: Store, findings: Sequence[Finding]) -> RepairReport:
     return RepairReport(
         tuple(moved), relinked, tuple(restored), _distinct(key for f in bad for key in f.repos)
     )
+
+
+def finish_repair(store: Store) -> tuple[RepoKey, ...]:
+    """Put blobs that have been fetched again back into the view of every snapshot.
+
+    Publishing does so for the snapshot that was fetched only; others may share the blob.
+    To be called at the end of each sync and import: costs nothing without a quarantine.
+    The write lock is held by the caller.
+    """
+    folder = store.layout.quarantine
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    back = {name for name in names if is_digest(name) and store.blobs.has(name)}
+    if not back:
+        return ()
+    keys = _distinct(
+        key
+        for key, manifest in readable_manifests(store, store.repos())
+        if any(file.sha256 in back for file in manifest.present_files)
+    )
+    for key in keys:
+        rebuild_view(store, key)
+    for name in back:
+        with disk_errors(folder / name):
+            (folder / name).unlink()
+    return keys
 
 
 def relink(store: Store, findings: Iterable[Finding]) -> tuple[RepoKey, ...]:

@@ -294,6 +294,7 @@ class Store:
         end_alias(self.layout, target)
         if read_alias(self.layout, alias) is None:
             self._move_snapshots(alias, target)
+            self._move_aliases(alias, target)
         write_alias(self.layout, alias, target)
         self.view.put_alias(alias, self.canonical(target))
         self._remove_moved(alias)
@@ -373,6 +374,15 @@ class Store:
         if after != before:
             write_refs(self.layout.refs(new), self.layout.ref_log(new), before, after)
         self.view.put_refs(new, after)
+
+    def _move_aliases(self, old: RepoKey, new: RepoKey) -> None:
+        """Let older names lead straight on: ``old`` may become the name of another repo."""
+        if not self.layout.repo(old).is_dir():
+            return  # never mirrored; spares looking through all folders
+        for alias in [key for key, names in self._folders(old.repo_type) if "alias" in names]:
+            if read_alias(self.layout, alias) == old:
+                write_alias(self.layout, alias, new)
+                self.view.put_alias(alias, new)
 
     def _remove_moved(self, old: RepoKey) -> None:
         folder = self.layout.repo(old)

@@ -226,8 +226,8 @@ class _Walk:
 
     def check_aliases(self) -> None:
         for alias, target in self.store.aliases().items():
-            folder = self.store.layout.view(alias)
-            if not folder.is_symlink() or os.fspath(folder.readlink()) != target.cache_folder:
+            folder, wanted = self.store.layout.view(alias), self.store.layout.view(target)
+            if not folder.is_symlink() or folder.resolve() != wanted.resolve():
                 self.note("view-missing", f"{alias} is not in the view as {target}", alias)
 
     def find_unreferenced(self) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mirror.names import RepoKey, RepoType
-from mirror.store import Store, rebuild_git_index, repair, verify
+from mirror.store import Store, finish_repair, rebuild_git_index, repair, verify
 from tests.store.making import (
     FILES,
     KEY,
@@ -78,6 +78,21 @@ def test_other_bytes_in_a_blob_are_found_and_moved_away(full: Store, data: bytes
     publish(full, OTHER, files={"README.md": b"# Words\n", "config.json": FILES["config.json"]})
     assert verify(full).findings == ()
     assert contents(full.snapshot_path(KEY, ONE)) == FILES
+
+
+def test_a_blob_that_came_back_is_put_into_every_snapshot(full: Store) -> None:
+    publish(full, commit=TWO, files={**FILES, "README.md": b"# Tiny, again\n"})
+    digest = str(CONFIG.sha256)
+    overwrite(full.blobs.path(digest), b"{]\n")
+    repair(full, verify(full).findings)
+    assert finish_repair(full) == ()  # nothing came back yet
+
+    publish(full, commit=TWO, files={**FILES, "README.md": b"# Tiny, again\n"})
+    assert "config.json" not in contents(full.snapshot_path(KEY, ONE))
+    assert finish_repair(full) == (OTHER, KEY)
+    assert contents(full.snapshot_path(KEY, ONE)) == FILES
+    assert list(full.layout.quarantine.iterdir()) == []
+    assert verify(full).findings == ()
 
 
 def test_a_missing_blob_is_found(full: Store) -> None:
