@@ -86,6 +86,8 @@ def error_of(status: int, headers: Mapping[str, str], url: URL, *, is_file: bool
 
 def _kind_of(status: int, headers: Mapping[str, str], is_file: bool) -> type[UpstreamError]:
     code = headers.get("X-Error-Code", "")
+    if status == 401 and code == "RepoNotFound":
+        return RepoUnauthorizedError  # what strangers are told of private and disabled repos too
     if code in _BY_CODE:
         return _BY_CODE[code]
     if headers.get("X-Error-Message") == _DISABLED or status == 451:
