@@ -6,7 +6,7 @@ turns one into text. "The other side is bad" (:class:`UpstreamError`: an answer 
 not accept) and "transport failed" (:class:`TransportError`: no answer) are different
 branches, because only the second is worth another try.
 
-Exit codes (an interface for monitors, see docs/exit-codes.md):
+Exit codes (an interface for monitors, see docs/reference/exit-codes.md):
 
 =====  ====================================================
 0      done

@@ -7,7 +7,9 @@ search`` must answer as fast as ``grep``.
 
 from __future__ import annotations
 
+import io
 import signal
+import sys
 
 from mirror.cli.app import App
 
@@ -20,4 +22,6 @@ def main() -> None:
     """Run the command ``mirror``: the console entry point."""
     # systemd stops a unit with SIGTERM: end as with Ctrl-C, with a report.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a locale without Korean is no reason to fail
+        sys.stdout.reconfigure(errors="backslashreplace")
     app.main(prog_name="mirror")

@@ -127,7 +127,7 @@ class App(click.Group):
         super().__init__(
             "mirror",
             help="An offline mirror and catalog of the Hugging Face Hub.",
-            epilog="Exit codes are explained in docs/exit-codes.md, mirror.toml in "
+            epilog="Exit codes are explained in docs/reference/exit-codes.md, mirror.toml in "
             "docs/reference/mirror-toml.md.",
             context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
             callback=lambda: None,

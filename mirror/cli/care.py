@@ -11,8 +11,8 @@ from mirror.cli.app import Command, Session, common_options, json_option, pass_s
 from mirror.cli.output import emit, emit_json, emit_pairs, human_size, number_of, one_line, talk
 
 if TYPE_CHECKING:
+    from mirror.api.care import Verification
     from mirror.store import PrunePlan
-    from mirror.verification import Verification
 
 _SHOWN: Final = 50
 
@@ -31,7 +31,7 @@ _SHOWN: Final = 50
 @common_options
 @json_option
 @pass_session
-def verify(session: Session, repos: tuple[str, ...], repair: bool, quiet: bool) -> None:
+def verify(session: Session, /, repos: tuple[str, ...], repair: bool, quiet: bool) -> None:
     """Read every byte of the mirror, or of some REPOs, and compare it with its digest.
 
     Works on a read-only mount, too. The exit code is 7 if anything is wrong (still
@@ -94,7 +94,7 @@ def _print_verification(result: Verification, *, repair: bool) -> None:
 @common_options
 @json_option
 @pass_session
-def prune(session: Session, dry_run: bool) -> None:
+def prune(session: Session, /, dry_run: bool) -> None:
     """Remove snapshots that newer ones replace, and bytes that no snapshot needs.
 
     What stays: every snapshot that a branch, a tag or a pinned commit points at; as many

@@ -48,7 +48,7 @@ _RECHECK = click.option(
 @common_options
 @json_option
 @pass_session
-def plan(session: Session, repos: tuple[str, ...], files: bool, recheck: bool) -> None:
+def plan(session: Session, /, repos: tuple[str, ...], files: bool, recheck: bool) -> None:
     """Show exactly what `mirror sync` would do now: files, bytes, requests. Fetches nothing."""
     show_plan(session, repos, files=files, recheck=recheck)
 
@@ -70,7 +70,7 @@ def plan(session: Session, repos: tuple[str, ...], files: bool, recheck: bool) -
 @json_option
 @pass_session
 def sync(
-    session: Session, repos: tuple[str, ...], dry_run: bool, quiet: bool, recheck: bool
+    session: Session, /, repos: tuple[str, ...], dry_run: bool, quiet: bool, recheck: bool
 ) -> None:
     """Bring the mirror up to date with mirror.toml, or only some REPOs of it.
 
@@ -78,7 +78,7 @@ def sync(
     visible when it is complete. One that fails does not stop the others.
 
     The last line on stdout is a summary for monitors: "ok published=3 unchanged=12 …".
-    The exit code says it too: 0 all done, 4 done in part (see docs/exit-codes.md).
+    The exit code says it too: 0 all done, 4 done in part (see docs/reference/exit-codes.md).
     """
     if dry_run:
         show_plan(session, repos, files=False, recheck=recheck)
@@ -96,7 +96,7 @@ def sync(
     click.get_current_context().exit(report.exit_code)
 
 
-def show_plan(session: Session, repos: Sequence[str], *, files: bool, recheck: bool) -> None:
+def show_plan(session: Session, /, repos: Sequence[str], *, files: bool, recheck: bool) -> None:
     """Print the plan, and leave with the code that says whether all of it could be made."""
     found = session.mirror().plan(repos, recheck=recheck)
     if session.as_json:
@@ -157,8 +157,8 @@ def _plan_row(repo: RepoPlan) -> list[Cell | str | int]:
 def _print_files(repo: RepoPlan) -> None:
     emit(f"{repo.key} {repo.revision} {repo.commit}")
     columns = (Column("ACTION"), Column("SIZE", "right"), Column("FILE", whole=True), Column("WHY"))
-    rows = [
-        [f"  {file.action.value}", size_cell(file.size), file.path, file.because or ""]
+    rows: list[list[Cell | str | int]] = [
+        [file.action.value, size_cell(file.size), file.path, file.because or ""]
         for file in repo.files
     ]
     emit_table(columns, rows, report=True)

@@ -31,7 +31,7 @@ from mirror.names import RepoType
 @common_options
 @json_option
 @pass_session
-def path(session: Session, repo: str, repo_type: str | None, revision: str) -> None:
+def path(session: Session, /, repo: str, repo_type: str | None, revision: str) -> None:
     """Print the folder of REPO's snapshot, and nothing else.
 
     It holds plain files, for everything that takes a folder: from_pretrained,
@@ -60,7 +60,7 @@ def env(session: Session) -> None:
 
     The mirror may be mounted read-only. Each line is explained by a comment.
     """
-    from mirror.loading import NOTES, variables
+    from mirror.api.loading import NOTES, variables
 
     mirror = session.mirror()
     if session.as_json:

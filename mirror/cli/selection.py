@@ -28,7 +28,7 @@ _TYPES: Final = click.Choice([kind.value for kind in RepoType])
 @common_options
 @json_option
 @pass_session
-def init(session: Session, folder: Path, endpoint: str | None) -> None:
+def init(session: Session, /, folder: Path, endpoint: str | None) -> None:
     """Make DIR a mirror, with a commented mirror.toml to start from.
 
     DIR is new, empty, or holds only your own mirror.toml. On a mirror that is there
@@ -83,7 +83,7 @@ def init(session: Session, folder: Path, endpoint: str | None) -> None:
 @common_options
 @json_option
 @pass_session
-def add(session: Session, repos: tuple[str, ...], repo_type: str | None, **options: Any) -> None:
+def add(session: Session, /, repos: tuple[str, ...], repo_type: str | None, **options: Any) -> None:
     """Add REPOs to mirror.toml, or one query that finds repos at every sync.
 
     A REPO says its type: models/gpt2, datasets/klue/klue, spaces/gradio/hello_world.
@@ -114,7 +114,7 @@ def _entry(options: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in (given | options).items() if value not in (None, ())}
 
 
-def _add_all(session: Session, entries: list[tuple[RepoType, dict[str, Any]]]) -> None:
+def _add_all(session: Session, /, entries: list[tuple[RepoType, dict[str, Any]]]) -> None:
     mirror = session.mirror()
     added = mirror.add_all(entries)
     if session.as_json:
@@ -138,7 +138,7 @@ def _add_all(session: Session, entries: list[tuple[RepoType, dict[str, Any]]]) -
 @common_options
 @json_option
 @pass_session
-def remove(session: Session, names: tuple[str, ...]) -> None:
+def remove(session: Session, /, names: tuple[str, ...]) -> None:
     """Take entries out of mirror.toml, by the id of a repo or by place (datasets.2).
 
     What is mirrored stays and can still be loaded: it is only no longer kept up to

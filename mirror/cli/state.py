@@ -30,7 +30,7 @@ from mirror.cli.output import (
 from mirror.errors import PartialError
 
 if TYPE_CHECKING:
-    from mirror.status import Status
+    from mirror.api.status import Status
 
 _AGE: Final = re.compile(r"(\d+)\s*([mhdw])")
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -72,7 +72,7 @@ class AgeType(click.ParamType[timedelta]):
 @common_options
 @json_option
 @pass_session
-def status(session: Session, check: bool, max_age: timedelta | None) -> None:
+def status(session: Session, /, check: bool, max_age: timedelta | None) -> None:
     """Show what the mirror holds, how its last sync went, and what needs a person.
 
     A repo that upstream no longer gives us stays in the mirror; it is listed here.
@@ -175,7 +175,7 @@ def _when(iso: Any) -> str:
 @common_options
 @json_option
 @pass_session
-def runs(session: Session, limit: int, last: bool) -> None:
+def runs(session: Session, /, limit: int, last: bool) -> None:
     """List the past syncs, verifies and prunes, newest first."""
     reports = list(session.mirror().runs(1 if last else limit))
     if last:

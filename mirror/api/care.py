@@ -1,6 +1,8 @@
-"""Verify a mirror, and put right what is wrong: store, upstream, and store again.
+"""Verify a mirror and put right what is wrong; prune it. Each leaves a report.
 
-The store finds and moves away what is damaged, the sync fetches it, the store looks
+A repair goes store, upstream, and store again:
+
+the store finds and moves away what is damaged, the sync fetches it, the store looks
 again. What upstream no longer has stays damaged, and is named.
 """
 
@@ -15,7 +17,17 @@ from typing import Any
 from mirror.errors import DamagedError, DiskError
 from mirror.names import RepoKey
 from mirror.settings import Settings, read_token
-from mirror.store import Finding, RepairReport, Store, VerifyReport, repair, verify
+from mirror.store import (
+    Finding,
+    PrunePlan,
+    RepairReport,
+    Store,
+    VerifyReport,
+    apply_prune,
+    plan_prune,
+    repair,
+    verify,
+)
 from mirror.store.repair import relink
 from mirror.sync import Progress, RunReport, run_repair
 
@@ -103,6 +115,22 @@ def repair_mirror(
     return result
 
 
+def prune_mirror(store: Store, keep: int) -> PrunePlan:
+    """Remove what nothing needs, keeping ``keep`` older snapshots of every ref.
+
+    Raises:
+        DamagedError: a manifest cannot be read: nothing is removed.
+        LockedError: another process writes.
+    """
+    started = datetime.now(UTC)
+    with store.write_lock("prune"):
+        plan = plan_prune(store, keep)
+        apply_prune(store, plan)
+        facts = {"kind": "prune", "outcome": "ok", "exit_code": 0}
+        store.write_report(facts | _times(started) | plan.as_json(), started)
+    return plan
+
+
 def _look_again(store: Store, found: VerifyReport, progress: Watch | None) -> VerifyReport:
     """Verify the repos that had problems; what came back may still lack its links."""
     touched = sorted({key for finding in found.problems for key in finding.repos})
@@ -115,5 +143,8 @@ def _look_again(store: Store, found: VerifyReport, progress: Watch | None) -> Ve
 
 
 def _report(store: Store, result: Verification, started: datetime) -> None:
-    times = {"started": started.isoformat(), "finished": datetime.now(UTC).isoformat()}
-    store.write_report(result.as_json() | times, started)
+    store.write_report(result.as_json() | _times(started), started)
+
+
+def _times(started: datetime) -> dict[str, str]:
+    return {"started": started.isoformat(), "finished": datetime.now(UTC).isoformat()}

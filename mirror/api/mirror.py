@@ -1,4 +1,4 @@
-"""What a Python user holds, and what the command line is built on: :class:`Mirror`.
+"""One mirror, and everything that can be done with it.
 
 Reading (search, show, path, load_dataset, status …) writes nothing, needs no network
 and works on a read-only mount. Everything heavy is imported by the method that needs
@@ -7,31 +7,23 @@ it, so that a search costs only the catalog.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from mirror.errors import (
-    CatalogError,
-    DamagedError,
-    LockedError,
-    NotAMirrorError,
-    UsageError,
-)
+from mirror.errors import CatalogError, DamagedError, NotAMirrorError, UsageError
 from mirror.names import RepoKey, RepoType
 
 if TYPE_CHECKING:
+    from mirror.api.care import Verification
+    from mirror.api.status import Status
     from mirror.catalog import Catalog, IndexReport, RepoPage, RepoSummary, SearchResult
     from mirror.settings import Settings
-    from mirror.status import Status
     from mirror.store import Manifest, PrunePlan, Store
     from mirror.sync import Progress, RunReport, SyncPlan
-    from mirror.verification import Verification
 
 #: Where a mirror is, when nobody says.
 HOME_VARIABLE: Final = "MIRROR_HOME"
@@ -71,22 +63,9 @@ class Mirror:
             SettingsError: ``endpoint`` is no URL, or differs from the mirror.toml there.
             DiskError: the folder cannot be written.
         """
-        from mirror.errors import SettingsError
-        from mirror.selection_file import starter_text
-        from mirror.settings import load_settings
-        from mirror.store import Store
-        from mirror.store.atomic import write_atomic
+        from mirror.api.selection_file import create_mirror
 
-        text = starter_text(endpoint)
-        path = Path(root).expanduser().absolute() / _SETTINGS_FILE
-        if path.exists() and endpoint is not None:
-            there = load_settings(path).upstream.endpoint
-            if there != endpoint.rstrip("/"):
-                raise SettingsError(f"{path} is there already, and says endpoint = {there!r}")
-        store = Store.create(root)
-        if not path.exists():
-            write_atomic(store.layout.settings, text.encode())
-        return cls(store.root)
+        return cls(create_mirror(Path(root).expanduser().absolute(), endpoint).root)
 
     # --- the parts -----------------------------------------------------------------
 
@@ -126,12 +105,10 @@ class Mirror:
     # --- choose what to mirror -------------------------------------------------------
 
     def add(self, repo_type: RepoType | str, **entry: Any) -> str:
-        """Add an entry to mirror.toml: the keys of docs/reference/mirror-toml.md.
+        """Add an entry to mirror.toml and give its lines; comments stay.
 
-        ``mirror.add("dataset", id="klue/klue", exclude="*.bin")``. Comments stay.
-
-        Returns:
-            The lines that were added.
+        ``mirror.add("dataset", id="klue/klue", exclude="*.bin")``: the keys are those of
+        docs/reference/mirror-toml.md.
 
         Raises:
             SettingsError: the entry, or mirror.toml, is wrong; the file is unchanged.
@@ -142,73 +119,30 @@ class Mirror:
 
     def add_all(self, entries: Sequence[tuple[RepoType, Mapping[str, Any]]]) -> tuple[str, ...]:
         """Add several entries, or none of them: as :meth:`add`."""
-        from mirror.selection_file import add_entry, entry_lines
+        from mirror.api.selection_file import add_to_file
 
-        def with_entries(text: str, source: str) -> str:
-            for kind, entry in entries:
-                text = add_entry(text, kind, entry, source)
-            return text
-
-        self._edit(with_entries)
-        return tuple(entry_lines(kind, entry) for kind, entry in entries)
+        return add_to_file(self.root, entries)
 
     def remove(self, *names: str) -> tuple[str, ...]:
         """Take entries out of mirror.toml; what is mirrored stays, and stays loadable.
 
-        Args:
-            names: repos (``datasets/klue/klue``) or places (``datasets.2``).
-
-        Returns:
-            The places of the entries that were taken out, as they were numbered before.
+        ``names`` are repos (``datasets/klue/klue``) or places (``datasets.2``). Gives the
+        places of the entries, as they were numbered before.
 
         Raises:
             NotFoundError: no such entry; the file is unchanged.
             UsageError: entries of several types are called so.
         """
-        from mirror.selection_file import find_entries, remove_entries
-        from mirror.settings import parse_settings
+        from mirror.api.selection_file import remove_from_file
 
-        removed: tuple[str, ...] = ()
-
-        def without(text: str, source: str) -> str:
-            nonlocal removed
-            settings = parse_settings(text, source)
-            found = (place for name in names for place in find_entries(settings, name, source))
-            places = list(dict.fromkeys(found))
-            removed = tuple(f"{kind.plural}.{number}" for kind, number in places)
-            return remove_entries(text, places, source)
-
-        self._edit(without)
-        return removed
-
-    def _edit(self, change: Callable[[str, str], str]) -> None:
-        """Replace mirror.toml by what ``change`` makes of it; one editor at a time."""
-        from mirror.settings import load_settings
-        from mirror.store.atomic import write_atomic
-
-        path = (self.root / _SETTINGS_FILE).resolve()
-        with _alone(self.root):
-            load_settings(path)  # says what is wrong with it, if anything
-            text = path.read_bytes().decode()
-            try:
-                data = change(text, str(path)).encode()
-            except UnicodeEncodeError as error:
-                raise UsageError("an entry has bytes in it that are not UTF-8") from error
-            write_atomic(path, data)
+        return remove_from_file(self.root, names)
 
     # --- fetch it --------------------------------------------------------------------
 
     def plan(self, repos: Iterable[str | RepoKey] = (), *, recheck: bool = False) -> SyncPlan:
-        """Say exactly what :meth:`sync` would do now; asks upstream, writes nothing.
+        """Say exactly what :meth:`sync` would do now; asks upstream, writes and locks nothing.
 
-        Args:
-            repos: these alone; none for the whole selection.
-            recheck: ask about every repo, whatever upstream's feed of changes says.
-
-        Raises:
-            SettingsError: mirror.toml or the token is wrong.
-            NotFoundError, UsageError: one of ``repos`` is not selected.
-            TransportError: upstream cannot be reached.
+        Arguments and errors are those of :meth:`sync`.
         """
         from mirror.settings import read_token
         from mirror.sync import plan_sync
@@ -240,6 +174,7 @@ class Mirror:
             LockedError: another process writes to this mirror.
             DiskError: not even the report can be written.
         """
+        from mirror.api.indexing import index_changes, observed_since
         from mirror.settings import read_token
         from mirror.sync import run_sync
 
@@ -250,26 +185,18 @@ class Mirror:
         report = run_sync(
             self.store, settings, token=token, repos=keys, recheck=recheck, progress=progress
         )
-        self._index({plan.key for plan in report.published} | self._observed_since(started))
+        published = {change.key for change in report.published}
+        index_changes(self.store, published | observed_since(self.store, started))
         return report
 
     def _selected(
         self, repos: Iterable[str | RepoKey], settings: Settings
     ) -> tuple[RepoKey, ...] | None:
-        named = {
-            RepoKey(kind, entry.id) for kind, _, entry in settings.numbered_entries() if entry.id
-        }
-        return tuple(self._find(repo, None, selected=named) for repo in repos) or None
+        from mirror.api.lookup import find_in_store
 
-    def _observed_since(self, started: datetime) -> set[RepoKey]:
-        """Repos that upstream was asked about: their downloads, likes or state may differ."""
-        limit = started.timestamp()
-        found = set()
-        for key in self.store.repos():
-            with contextlib.suppress(FileNotFoundError):
-                if self.store.layout.history(key).stat().st_mtime >= limit:
-                    found.add(key)
-        return found
+        entries = settings.numbered_entries()
+        named = {RepoKey(kind, entry.id) for kind, _, entry in entries if entry.id is not None}
+        return tuple(find_in_store(self.store, str(repo), selected=named) for repo in repos) or None
 
     # --- find and load ---------------------------------------------------------------
 
@@ -308,22 +235,22 @@ class Mirror:
         Raises:
             CatalogError: the catalog is missing or damaged: ``mirror reindex``.
         """
-        from mirror.catalog import Query
+        from mirror.api.searching import search_catalog
 
-        query = Query(
-            text=text,
-            task=_words(task),
-            language=_words(language),
-            license=_words(license),
-            library=_words(library),
-            author=_words(author),
-            tags=_words(tags),
-            repo_type=_repo_type(repo_type),
+        return search_catalog(
+            self.root / _CATALOG_FILE,
+            text,
+            task=task,
+            language=language,
+            license=license,
+            library=library,
+            author=author,
+            tags=tags,
+            repo_type=repo_type,
             sort=sort,
             limit=limit,
             offset=offset,
         )
-        return self.catalog.search(query)
 
     def list(self, repo_type: RepoType | str | None = None) -> tuple[RepoSummary, ...]:
         """Give every mirrored repo in short.
@@ -355,24 +282,9 @@ class Mirror:
             NotFoundError: not in the mirror; the hint says what is spelt nearly so.
             UsageError: a bare id that several types have.
         """
-        return self._find(repo, _repo_type(repo_type))
+        from mirror.api.lookup import find_in_store
 
-    def _find(
-        self,
-        repo: str | RepoKey,
-        repo_type: RepoType | None,
-        selected: Collection[RepoKey] | None = None,
-    ) -> RepoKey:
-        from mirror.lookup import find_repo
-
-        others = selected or ()
-        return find_repo(
-            str(repo),
-            repo_type,
-            lambda key: key in others or self.store.has(key),
-            lambda: {*self.store.repos(), *self.store.aliases(), *others},
-            where="in the mirror" if selected is None else "selected, nor in the mirror",
-        )
+        return find_in_store(self.store, str(repo), _repo_type(repo_type))
 
     def files(
         self,
@@ -382,10 +294,7 @@ class Mirror:
     ) -> Manifest:
         """Give the manifest of a snapshot: every file, also those that were left out.
 
-        Args:
-            repo: as in :meth:`find`.
-            repo_type: as in :meth:`find`.
-            revision: a branch, a tag, or a commit (seven digits will do).
+        ``revision`` is a branch, a tag, or a commit (seven digits will do).
 
         Raises:
             NotFoundError: the mirror does not have the repo or the revision.
@@ -417,7 +326,7 @@ class Mirror:
 
     def env(self) -> dict[str, str]:
         """Give the environment variables with which a lab machine loads from this mirror."""
-        from mirror.loading import variables
+        from mirror.api.loading import variables
 
         return {variable.name: variable.value for variable in variables(self.root)}
 
@@ -444,7 +353,7 @@ class Mirror:
         Raises:
             NotFoundError: the mirror does not have the repo or the revision.
         """
-        from mirror.loading import load_snapshot
+        from mirror.api.loading import load_snapshot
 
         folder = self.path(repo, RepoType.DATASET, revision)
         return load_snapshot(folder, config, **arguments)
@@ -457,7 +366,7 @@ class Mirror:
         Raises:
             SettingsError: mirror.toml is wrong.
         """
-        from mirror.status import read_status
+        from mirror.api.status import read_status
 
         return read_status(self.store, self.settings)
 
@@ -486,40 +395,35 @@ class Mirror:
             NotFoundError: one of ``repos`` is not in the mirror.
             LockedError, DiskError: with ``repair``.
         """
-        from mirror.verification import repair_mirror, verify_mirror
+        from mirror.api.care import repair_mirror, verify_mirror
+        from mirror.api.indexing import index_changes
 
         keys = tuple(self.find(repo) for repo in repos) or None
         if not repair:
             return verify_mirror(self.store, keys, progress)
         result = repair_mirror(self.store, self.settings, keys, progress, transfer)
-        self._index(set(result.repaired))
+        index_changes(self.store, result.repaired)
         return result
 
     def prune(self, *, dry_run: bool = False) -> PrunePlan:
         """Remove what nothing needs any more: see ``[retention]`` in mirror.toml.
 
-        Never the last snapshot of a repo, and never because of what upstream says.
-
-        Args:
-            dry_run: only say what would go.
+        Never the last snapshot of a repo, and never because of what upstream says. With
+        ``dry_run`` only say what would go.
 
         Raises:
             DamagedError: a manifest cannot be read, so nothing may be removed.
             LockedError, DiskError: not with ``dry_run``.
         """
-        from mirror.store import apply_prune, plan_prune
+        from mirror.api.care import prune_mirror
+        from mirror.api.indexing import index_changes
+        from mirror.store import plan_prune
 
         keep = self.settings.retention.keep
         if dry_run:
             return plan_prune(self.store, keep)
-        started = datetime.now(UTC)
-        with self.store.write_lock("prune"):
-            plan = plan_prune(self.store, keep)
-            apply_prune(self.store, plan)
-            report = {"kind": "prune", "outcome": "ok", "started": started.isoformat()}
-            report["finished"] = datetime.now(UTC).isoformat()
-            self.store.write_report(report | plan.as_json(), started)
-        self._index({snapshot.key for snapshot in plan.snapshots})
+        plan = prune_mirror(self.store, keep)
+        index_changes(self.store, {snapshot.key for snapshot in plan.snapshots})
         return plan
 
     def reindex(self) -> IndexReport:
@@ -529,26 +433,9 @@ class Mirror:
             LockedError: another process writes to this mirror.
             DiskError: the folder cannot be written.
         """
-        from mirror.catalog import reindex
+        from mirror.api.indexing import index_everything
 
-        with self.store.write_lock("reindex"):
-            return reindex(self.store, self.root / _CATALOG_FILE)
-
-    def _index(self, keys: set[RepoKey]) -> None:
-        """Bring the catalog up to date with ``keys``; make it anew if it cannot be."""
-        from mirror.catalog import Catalog, update
-
-        path = self.root / _CATALOG_FILE
-        try:
-            Catalog.open(path)
-            if keys:
-                with self.store.write_lock("index"):
-                    update(self.store, path, keys)
-        except CatalogError:
-            self.reindex()
-        except LockedError as error:
-            hint = "what was fetched is safe; run mirror reindex when the other process has ended"
-            raise LockedError(str(error), hint=hint) from error
+        return index_everything(self.store)
 
 
 def _root(root: Path | str | None) -> Path:
@@ -563,19 +450,3 @@ def _root(root: Path | str | None) -> Path:
 
 def _repo_type(value: RepoType | str | None) -> RepoType | None:
     return None if value is None else RepoType.parse(str(value))
-
-
-def _words(value: str | Sequence[str]) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value)
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Wait until nobody else edits in ``folder``; leaves no file behind."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # a file system without flock: then it is as before
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.errors import NotFoundError, SettingsError, UsageError
-from mirror.names import RepoType
-from mirror.selection_file import (
+from mirror.api.selection_text import (
     add_entry,
     describe_entry,
     find_entries,
     remove_entries,
     starter_text,
 )
+from mirror.errors import NotFoundError, SettingsError, UsageError
+from mirror.names import RepoType
 from mirror.settings import DEFAULT_ENDPOINT, Settings, parse_settings
 
 #: Tables that alternate, comments everywhere, a list over several lines.

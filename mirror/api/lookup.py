@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from mirror.errors import BadNameError, NotFoundError, UsageError
 from mirror.names import RepoKey, RepoType
+from mirror.store import Store
+
+
+def find_in_store(
+    store: Store,
+    text: str,
+    repo_type: RepoType | None = None,
+    selected: Collection[RepoKey] | None = None,
+) -> RepoKey:
+    """Find a repo that is mirrored, or is one of ``selected``: see :func:`find_repo`."""
+    others = selected or ()
+    return find_repo(
+        text,
+        repo_type,
+        lambda key: key in others or store.has(key),
+        lambda: {*store.repos(), *store.aliases(), *others},
+        where="in the mirror" if selected is None else "selected, nor in the mirror",
+    )
 
 
 def find_repo(

@@ -5,7 +5,7 @@ else: comments, order and spacing stay. (tomlkit was tried: it moves tables when
 ``[[models]]`` and ``[[datasets]]`` alternate.) Every edit is checked: the new text
 must parse to exactly the old settings plus or minus the entry, or it is refused.
 
-Text in, text out; reading and replacing the file is :mod:`mirror.api`'s business.
+Text in, text out; :mod:`mirror.api.selection_file` reads and replaces the file.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from mirror.api.starter import STARTER
 from mirror.errors import BadNameError, NotFoundError, SettingsError, UsageError
 from mirror.names import RepoKey, RepoType
 from mirror.settings import DEFAULT_ENDPOINT, Entry, Settings, parse_settings
-from mirror.starter import STARTER
 
 _HEADER: Final = re.compile(r"[ \t]*(\[\[?)[ \t]*([A-Za-z0-9_.\"' \t-]+?)[ \t]*\]\]?[ \t]*(#.*)?")
 _NOTHING: Final = re.compile(r"[ \t]*(#.*)?")
