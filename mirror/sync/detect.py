@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
-from mirror.errors import MirrorError
+from mirror.errors import UpstreamError
 from mirror.hub import Upstream
 from mirror.hub.model import ListQuery
 from mirror.names import RepoKey, RepoType
@@ -45,22 +45,24 @@ class Watched:
     local: Mapping[RepoKey, str]
     """Our commit of each."""
     unsettled: Collection[RepoKey] = ()
-    """Those whose last run failed: the feed may have shown their change already."""
+    """Those that the last run did not settle: the feed may have shown their change already."""
     positions: Mapping[str, str] = field(default_factory=dict)
     """``lastModified`` that the feed began with at the last complete run, for each type."""
 
 
-async def find_heads(upstream: Upstream, watched: Watched, today: date) -> Heads:
-    """Find the heads of the watched repos in the cheapest way that is sure.
+async def find_heads(upstream: Upstream, watched: Watched, today: date, heads: Heads) -> None:
+    """Find the heads of the watched repos in the cheapest way that is sure, into ``heads``.
 
-    A list call that fails is no failure of the run: its repos are asked one by one.
+    A list call that upstream refuses is no failure of the run: its repos are asked one by
+    one.
+
+    Raises:
+        TransportError: upstream does not answer; what was found before is in ``heads``.
     """
-    heads = Heads()
     for repo_type in RepoType:
         keys = sorted(key for key in watched.local if key.repo_type is repo_type)
         if keys:
             await _find(upstream, watched, repo_type, keys, today, heads)
-    return heads
 
 
 async def newest_change(upstream: Upstream, repo_type: RepoType) -> str | None:
@@ -121,7 +123,7 @@ async def _read_feed(
             read += 1
             if read >= max_pages * PAGE:
                 return None
-    except MirrorError:
+    except UpstreamError:
         return None
     pages = read // PAGE + 1
     heads.how.append(f"{repo_type.plural}: feed of recent changes ({pages} page{'s'[: pages > 1]})")
@@ -156,5 +158,5 @@ async def _ask_author(upstream: Upstream, author: str, watched: set[RepoKey], he
             # An account with more repos than calls are worth: ask for the rest one by one.
             if not missing or read >= PAGE * len(watched):
                 return
-    except MirrorError:
+    except UpstreamError:
         return

@@ -9,13 +9,14 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from mirror.errors import MirrorError
+from mirror.errors import DamagedError, MirrorError
 from mirror.hub import Upstream
 from mirror.names import RepoKey
 from mirror.settings import Settings
 from mirror.store import Store
-from mirror.store.prune import plan_prune
+from mirror.store.prune import PrunePlan, plan_prune
 from mirror.sync.interrupt import run_to_end
+from mirror.sync.last import last_run
 from mirror.sync.ledger import Ledger
 from mirror.sync.model import (
     Action,
@@ -60,7 +61,7 @@ def plan_sync(
     work = _look(store, settings, upstream, repos, recheck=recheck, found=found)
     if not run_to_end(work):
         raise KeyboardInterrupt
-    prune = plan_prune(store, keep=settings.retention.keep)
+    prune = _prune(store, settings, found)
     return SyncPlan(
         repos=tuple(sorted(found.plans, key=lambda plan: (plan.key, plan.revision))),
         unchanged=found.ledger.unchanged,
@@ -91,8 +92,9 @@ async def _look(
 
     async with upstream:
         today = datetime.now(UTC).date()
+        last = last_run(store, settings.upstream.endpoint)
         prepared = await prepare(
-            store, settings, upstream, repos=repos, recheck=recheck, today=today
+            store, settings, upstream, repos=repos, recheck=recheck, last=last, today=today
         )
         found.detection = prepared.detection
         found.ledger.failed += prepared.selection.failed
@@ -108,6 +110,15 @@ async def _look(
 
         rounds = Rounds(found.ledger, settings.upstream.endpoint, note_failure)
         await rounds.go(prepared.selection.wanted, visit)
+
+
+def _prune(store: Store, settings: Settings, found: _Found) -> PrunePlan:
+    """Plan what could go; a damaged manifest forbids that, and not the sync that mends it."""
+    try:
+        return plan_prune(store, keep=settings.retention.keep)
+    except DamagedError as error:
+        found.ledger.failed.append(Problem.of("retention", None, error, kept=True))
+        return PrunePlan((), (), ())
 
 
 def _files_to_fetch(plans: Collection[RepoPlan]) -> int:

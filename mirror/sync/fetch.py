@@ -7,6 +7,7 @@ then. A file that a killed run has brought in is found by the next plan.
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,7 +16,9 @@ from mirror.errors import DiskError, WrongBytesError
 from mirror.hub import Upstream
 from mirror.hub.model import FetchedFile, FileRequest, TreeFile
 from mirror.store import Store
+from mirror.store.blobs import SYNC_ALONE
 from mirror.sync.model import Action, PlannedFile, Progress, RepoPlan
+from mirror.sync.planner import held_digest
 
 
 class Fetcher:
@@ -29,7 +32,7 @@ class Fetcher:
         self._workers = workers
         self._slots = asyncio.Semaphore(workers)
         self._progress = progress
-        self._under_way: dict[str, asyncio.Future[str]] = {}
+        self._under_way: dict[str, asyncio.Future[None]] = {}
         self.received_bytes = 0
 
     async def fetch(self, plan: RepoPlan) -> dict[str, str]:
@@ -60,22 +63,19 @@ class Fetcher:
             digests[file.etag] = await self._once(plan, file)
 
     async def _once(self, plan: RepoPlan, file: PlannedFile) -> str:
-        """Fetch a file, unless another repo is fetching the same bytes at this moment."""
+        """Fetch a file, unless another repo has done so since the plan, or is doing it now."""
         while (running := self._under_way.get(file.etag)) is not None:
             await asyncio.wait([running])
-            if not running.cancelled() and running.exception() is None:
-                return running.result()
-        future = asyncio.get_running_loop().create_future()
-        self._under_way[file.etag] = future
+        if (digest := held_digest(self._store, file)) is not None:
+            return digest
+        over = self._under_way[file.etag] = asyncio.get_running_loop().create_future()
         try:
             async with self._slots:
-                digest = await self._verified(plan, file)
-            future.set_result(digest)
-            return digest
+                return await self._verified(plan, file)
         finally:
-            # Whoever waited for a fetch that failed tries it himself.
-            future.cancel()
+            # Whoever waited looks whether it is there now; if not, he tries it himself.
             del self._under_way[file.etag]
+            over.set_result(None)
 
     async def _verified(self, plan: RepoPlan, file: PlannedFile) -> str:
         try:
@@ -84,11 +84,18 @@ class Fetcher:
             # Once more from the start; a second mismatch is upstream's own.
             fetched = await self._fetch(plan, file)
         self.received_bytes += fetched.received
+        if fetched.size >= SYNC_ALONE:
+            # It goes to disk before it gets its name; the other transfers must not wait.
+            await asyncio.to_thread(self._adopt, file, fetched)
+        else:
+            self._adopt(file, fetched)
+        return fetched.sha256
+
+    def _adopt(self, file: PlannedFile, fetched: FetchedFile) -> None:
         self._store.blobs.adopt(Path(fetched.temporary), fetched.sha256)
         if file.lfs_sha256 is None:
             # Now, not at publication: a killed run must not fetch the file again.
             self._store.git_index.add([(file.blob_id, fetched.sha256)])
-        return fetched.sha256
 
     async def _fetch(self, plan: RepoPlan, file: PlannedFile) -> FetchedFile:
         request = FileRequest(
@@ -101,14 +108,21 @@ class Fetcher:
         )
 
     def _check_space(self, files: Iterable[PlannedFile]) -> None:
-        """Refuse to begin what cannot end; bytes that are partly there count in full."""
-        needed = sum(file.size for file in files)
+        """Refuse to begin what cannot end."""
+        there = allocated(self._store.layout.partial)
+        needed = sum(max(0, file.size - there.get(file.etag, 0)) for file in files)
         free = shutil.disk_usage(self._store.root).free
         if needed > free:
             raise DiskError(
                 f"{self._store.root}: {needed} bytes are to be fetched, {free} are free",
                 hint="free some space (mirror prune), or select less with exclude or max_size",
             )
+
+
+def allocated(partial: Path) -> dict[str, int]:
+    """Give the bytes that files under way occupy already: they have holes."""
+    with os.scandir(partial) as entries:
+        return {entry.name: entry.stat().st_blocks * 512 for entry in entries}
 
 
 def _first(failures: BaseExceptionGroup[Exception]) -> Exception:

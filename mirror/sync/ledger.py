@@ -16,10 +16,11 @@ from mirror.errors import (
 )
 from mirror.names import RepoKey
 from mirror.store.history import State
+from mirror.sync.last import LastRun
 from mirror.sync.model import Action, Amount, Outcome, Problem, Refusal, RepoChange, RunReport
-from mirror.sync.prepare import LastRun, Prepared
 
-#: Repos in a row that upstream did not answer for, after which the rest is not tried.
+#: Repos (or queries) in a row that upstream did not answer for, after which the rest
+#: is not tried.
 GIVE_UP_AFTER = 3
 
 _STATES: Mapping[type[MirrorError], State] = {
@@ -44,8 +45,7 @@ class Ledger:
     refused: list[Refusal] = field(default_factory=list)
     failed: list[Problem] = field(default_factory=list)
     settled: set[RepoKey] = field(default_factory=set)
-    """Repos that the feed alone may answer for next time."""
-    unsettled: set[RepoKey] = field(default_factory=set)
+    """Repos whose head of ``main`` we have now."""
     silence: int = 0
     """Repos in a row that upstream did not answer for."""
 
@@ -78,40 +78,34 @@ class Ledger:
 def give_up_error(endpoint: str) -> TransportError:
     """Say why the rest of the repos is not tried."""
     return TransportError(
-        f"not tried: {endpoint} did not answer for {GIVE_UP_AFTER} repos in a row",
+        f"not tried: {endpoint} did not answer {GIVE_UP_AFTER} times in a row",
         hint="the next run tries again",
     )
 
 
 def report_of(
     ledger: Ledger,
-    prepared: Prepared | None,
     *,
     completed: bool,
-    whole: bool,
     started: str,
     finished: str,
     endpoint: str,
     requests: Mapping[str, Any],
     received_bytes: int,
+    left: LastRun,
 ) -> RunReport:
     """Make the report.
 
     Args:
         ledger: what happened.
-        prepared: what came before; none if the run was stopped before that.
         completed: False after Ctrl-C.
-        whole: whether the run was to cover the whole selection. Only then may the next
-            one trust the feed from here on; otherwise the last position stands.
         started: ISO 8601, UTC.
         finished: ISO 8601, UTC.
         endpoint: upstream.
         requests: the counters of the run.
         received_bytes: over the network.
+        left: for the next run.
     """
-    last = prepared.last if prepared else LastRun()
-    forward = completed and whole and prepared is not None
-    unsettled = ledger.unsettled | (last.unsettled - ledger.settled)
     return RunReport(
         outcome=ledger.outcome(completed=completed),
         started=started,
@@ -124,7 +118,7 @@ def report_of(
         fetched=ledger.amount(Action.FETCH),
         reused=ledger.amount(Action.REUSE),
         received_bytes=received_bytes,
-        requests={**requests, "detection": prepared.detection if prepared else ""},
-        positions=dict(prepared.positions if forward and prepared else last.positions),
-        unsettled=tuple(sorted(unsettled)),
+        requests=requests,
+        positions=left.positions,
+        unsettled=tuple(sorted(left.unsettled)),
     )

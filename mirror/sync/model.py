@@ -336,7 +336,8 @@ class RunReport:
     positions: Mapping[str, str] = field(default_factory=dict)
     """Newest ``lastModified`` that upstream's feed showed before the run, for each repo type."""
     unsettled: tuple[RepoKey, ...] = ()
-    """Repos whose change the next run must not take from the feed: they failed in this one."""
+    """Mirrored repos that the next run must not leave to the feed: they failed in this one,
+    or are not selected now."""
 
     @property
     def exit_code(self) -> int:

@@ -17,6 +17,7 @@ from mirror.hub.patterns import left_out
 from mirror.names import check_repo_path
 from mirror.settings import PolicySettings
 from mirror.store.manifest import Manifest, ManifestFile
+from mirror.store.view import case_collisions
 from mirror.sync.model import Action, Change, FileFilter, PlannedFile, Refusal, RepoPlan, Wanted
 from mirror.sync.policy import (
     Rule,
@@ -82,7 +83,7 @@ def plan_repo(
         for file in sorted(tree, key=lambda file: file.path)
     )
     size = sum(file.size for file in files if file.action is not Action.SKIP)
-    rule = refusal_of_size(size, mirror_size, _growth(files), policy)
+    rule = refusal_of_size(size, mirror_size, growth(files), policy)
     if rule is not None:
         return _refusal(info, wanted, rule)
     return RepoPlan(
@@ -140,6 +141,17 @@ def manifest_of(
     )
 
 
+def filled_up(manifest: Manifest, earlier: Manifest) -> Manifest:
+    """Keep what the mirror has of the same commit: publishing takes nothing away.
+
+    Two plans for one commit (another revision, another name, other filters) can be made
+    before either is published.
+    """
+    present = {file.path: file for file in earlier.present_files}
+    files = tuple(file if file.present else present.get(file.path, file) for file in manifest.files)
+    return manifest.model_copy(update={"files": files, "created": earlier.created})
+
+
 def _manifest_file(file: PlannedFile, fetched: Mapping[str, str]) -> ManifestFile:
     present = file.action is not Action.SKIP
     digest = file.sha256 or (fetched[file.etag] if present else file.lfs_sha256)
@@ -177,24 +189,20 @@ def _reasons(one: FileFilter, tree: Sequence[TreeFile]) -> dict[str, str]:
     return reasons
 
 
-def _growth(files: Sequence[PlannedFile]) -> int:
+def growth(files: Sequence[PlannedFile]) -> int:
     """Bytes that fetching adds to the store: the same bytes twice in a repo count once."""
     return sum({file.etag: file.size for file in files if file.action is Action.FETCH}.values())
 
 
 def _change(commit: str, held: Held, files: Sequence[PlannedFile]) -> Change:
-    if held.manifest is not None:
-        present = {file.path for file in held.manifest.present_files}
-        missing = any(
-            file.action is Action.FETCH
-            or (file.action is Action.REUSE and file.path not in present)
-            for file in files
-        )
-        if missing:
-            return Change.FILL
-        if held.previous == commit:
-            return Change.UNCHANGED
-    return Change.NEW if held.previous is None else Change.UPDATE
+    if held.previous != commit:
+        return Change.NEW if held.previous is None else Change.UPDATE
+    present = {file.path for file in held.manifest.present_files} if held.manifest else set()
+    missing = any(
+        file.action is Action.FETCH or (file.action is Action.REUSE and file.path not in present)
+        for file in files
+    )
+    return Change.FILL if missing or held.manifest is None else Change.UNCHANGED
 
 
 def _check_tree(tree: Sequence[TreeFile]) -> None:
@@ -210,13 +218,9 @@ def _check_tree(tree: Sequence[TreeFile]) -> None:
 
 
 def _warnings(paths: Sequence[str]) -> tuple[str, ...]:
-    seen: dict[str, str] = {}
-    clashes = []
-    for path in paths:
-        other = seen.setdefault(path.casefold(), path)
-        if other != path:
-            clashes.append(f"{other} and {path} differ only by case")
-    return tuple(clashes)
+    return tuple(
+        f"{one} and {other} differ only by case" for one, other in case_collisions(sorted(paths))
+    )
 
 
 def _refusal(info: RepoInfo, wanted: Wanted, rule: Rule) -> Refusal:

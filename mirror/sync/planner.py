@@ -6,7 +6,7 @@ upstream and no request is made. Reads the store, writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from mirror.errors import DamagedError, NotFoundError
@@ -17,7 +17,7 @@ from mirror.settings import PolicySettings
 from mirror.store import Store
 from mirror.store.manifest import Manifest
 from mirror.sync.model import Action, Amount, Change, PlannedFile, Refusal, RepoPlan, Wanted
-from mirror.sync.plan import Held, plan_repo, tree_of
+from mirror.sync.plan import Held, growth, plan_repo, tree_of
 from mirror.sync.policy import without_transfer_fields
 
 
@@ -50,7 +50,7 @@ class Planner:
         manifest = self._unmoved(wanted)
         if manifest is None:
             info = asked = await self._ask(wanted)
-            manifest = self._manifest(info.key, info.commit)
+            manifest = manifest_if_any(self._store, info.key, info.commit)
         else:
             info = RepoInfo(manifest.key, manifest.commit, manifest.upstream)
         if manifest is None:
@@ -70,7 +70,7 @@ class Planner:
             mirror_size=self._mirror_size,
         )
         if isinstance(plan, RepoPlan):
-            self._mirror_size += plan.amount(Action.FETCH).bytes
+            self._mirror_size += growth(plan.files)
         return plan, asked
 
     async def _ask(self, wanted: Wanted) -> RepoInfo:
@@ -87,20 +87,21 @@ class Planner:
             commit = local if local == self._heads.get(key) else None
         else:
             commit = None
-        return None if commit is None else self._manifest(key, commit)
-
-    def _manifest(self, key: RepoKey, commit: str) -> Manifest | None:
-        """Give the manifest; a damaged one counts as none, so that it is written anew."""
-        try:
-            return self._store.manifest(key, commit)
-        except (NotFoundError, DamagedError):
-            return None
+        return None if commit is None else manifest_if_any(self._store, key, commit)
 
     def _refs(self, key: RepoKey) -> Mapping[str, str]:
         try:
             return self._store.refs(key)
         except DamagedError:
             return {}
+
+
+def manifest_if_any(store: Store, key: RepoKey, commit: str) -> Manifest | None:
+    """Give a manifest; a damaged one counts as none, so that it is written anew."""
+    try:
+        return store.manifest(key, commit)
+    except (NotFoundError, DamagedError):
+        return None
 
 
 def held_digests(
@@ -114,10 +115,18 @@ def held_digests(
     known = {file.etag: file.sha256 for file in manifest.files if file.sha256} if manifest else {}
     held: dict[str, str] = {}
     for file in tree:
-        digest = file.lfs_sha256 or known.get(file.etag) or store.git_index.find(file.blob_id)
-        if digest is not None and store.blobs.has(digest, file.size):
+        digest = known.get(file.etag)
+        if digest is None or not store.blobs.has(digest, file.size):
+            digest = held_digest(store, file)
+        if digest is not None:
             held[file.etag] = digest
     return held
+
+
+def held_digest(store: Store, file: TreeFile | PlannedFile) -> str | None:
+    """Give the sha256 of a file if the store has its bytes, from whatever repo."""
+    digest = file.lfs_sha256 or store.git_index.find(file.blob_id)
+    return digest if digest is not None and store.blobs.has(digest, file.size) else None
 
 
 def plan_repair(manifest: Manifest, digests: Mapping[str, str]) -> RepoPlan:
@@ -150,6 +159,22 @@ def plan_repair(manifest: Manifest, digests: Mapping[str, str]) -> RepoPlan:
         files=files,
         upstream=manifest.upstream,
     )
+
+
+def plan_as_shown(plan: RepoPlan, shown: Collection[str]) -> RepoPlan:
+    """Plan a snapshot whose manifest was lost: the files that the view still shows.
+
+    Args:
+        plan: for all files of the commit.
+        shown: paths; where the view is lost too, the whole commit is planned.
+    """
+    files = tuple(
+        file
+        if file.path in shown
+        else replace(file, action=Action.SKIP, because="not there before")
+        for file in plan.files
+    )
+    return replace(plan, files=files) if shown else plan
 
 
 def _repair_action(present: bool, held: bool) -> Action:

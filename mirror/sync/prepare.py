@@ -7,26 +7,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
-from mirror.errors import BadNameError, DamagedError, MirrorError
+from mirror.errors import DamagedError, TransportError, UpstreamError
 from mirror.hub import Upstream
 from mirror.names import RepoKey, RepoType
 from mirror.settings import Settings
 from mirror.store import Store
 from mirror.sync.detect import INDIVIDUAL, Heads, Watched, find_heads, newest_change
+from mirror.sync.last import LastRun
 from mirror.sync.planner import Planner
 from mirror.sync.selection import Selection, select
-
-
-@dataclass(frozen=True)
-class LastRun:
-    """What the newest report of a sync says about where upstream stood."""
-
-    positions: Mapping[str, str] = field(default_factory=dict)
-    unsettled: frozenset[RepoKey] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -36,7 +28,6 @@ class Prepared:
     selection: Selection
     heads: Heads
     planner: Planner
-    last: LastRun
     positions: Mapping[str, str]
     """Where upstream's feed stands now, to be recorded if the run covers everything."""
 
@@ -53,6 +44,7 @@ async def prepare(
     *,
     repos: Collection[RepoKey] | None,
     recheck: bool,
+    last: LastRun,
     today: date,
 ) -> Prepared:
     """Select, and find out what may have changed.
@@ -63,6 +55,7 @@ async def prepare(
         upstream: the Hub.
         repos: these alone, or none for the whole selection.
         recheck: ask about every repo, whatever the feed says.
+        last: where the last run left off.
         today: decides which repos are looked at one by one.
 
     Raises:
@@ -72,12 +65,18 @@ async def prepare(
     selection = await select(settings, upstream, repos)
     if repos is not None:
         selection.only(repos, aliases)
-    last = last_run(store, settings.upstream.endpoint)
-    watched = _watched(store, selection, aliases)
-    positions = await _positions(upstream, selection) if repos is None else {}
+    watched = Watched(_watched(store, selection, aliases), last.unsettled, last.positions)
+    positions: dict[str, str] = {}
     heads = Heads()
+    try:
+        if repos is None:
+            positions = await _positions(upstream, selection)
+        if not recheck:
+            await find_heads(upstream, watched, today, heads)
+    except TransportError:
+        # What is not known now is asked repo by repo, until upstream is given up.
+        heads.how.append("stopped: upstream did not answer")
     if not recheck:
-        heads = await find_heads(upstream, Watched(watched, last.unsettled, last.positions), today)
         heads.commits |= {aliases.get(key, key): head for key, head in selection.heads.items()}
     planner = Planner(
         store,
@@ -86,18 +85,7 @@ async def prepare(
         heads.commits,
         mirror_size=_mirror_size(store) if settings.policy.max_mirror_size is not None else 0,
     )
-    return Prepared(selection, heads, planner, last, positions)
-
-
-def last_run(store: Store, endpoint: str) -> LastRun:
-    """Read where the last sync left off; nothing where there is none from this upstream."""
-    for report in store.reports():
-        if report.get("kind") == "sync" and report.get("endpoint") == endpoint:
-            return LastRun(
-                positions=_texts(report.get("positions")),
-                unsettled=frozenset(_keys(report.get("unsettled"))),
-            )
-    return LastRun()
+    return Prepared(selection, heads, planner, positions)
 
 
 def is_kept(store: Store, key: RepoKey, revision: str) -> bool:
@@ -105,7 +93,7 @@ def is_kept(store: Store, key: RepoKey, revision: str) -> bool:
     try:
         return revision in store.refs(key)
     except DamagedError:
-        return False
+        return bool(store.commits(key))
 
 
 def _watched(
@@ -140,7 +128,7 @@ async def _positions(upstream: Upstream, selection: Selection) -> dict[str, str]
         if counts[repo_type] > INDIVIDUAL:
             try:
                 newest = await newest_change(upstream, repo_type)
-            except MirrorError:
+            except UpstreamError:
                 continue
             if newest is not None:
                 positions[repo_type.plural] = newest
@@ -149,18 +137,3 @@ async def _positions(upstream: Upstream, selection: Selection) -> dict[str, str]
 
 def _mirror_size(store: Store) -> int:
     return sum(store.blobs.path(digest).stat().st_size for digest in store.blobs)
-
-
-def _texts(value: Any) -> dict[str, str]:
-    items = value.items() if isinstance(value, dict) else ()
-    return {name: item for name, item in items if isinstance(name, str) and isinstance(item, str)}
-
-
-def _keys(value: Any) -> list[RepoKey]:
-    keys = []
-    for item in value if isinstance(value, list) else ():
-        try:
-            keys.append(RepoKey.parse(item))
-        except (BadNameError, AttributeError):
-            continue
-    return keys

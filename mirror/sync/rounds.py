@@ -70,4 +70,3 @@ class Rounds:
             self._on_failure(key, revision, fault)
         else:
             self._ledger.answered()
-            self._ledger.settled.add(key)

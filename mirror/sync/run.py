@@ -11,15 +11,18 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import ParamSpec, TypeVar
 
 from mirror.errors import DamagedError, MirrorError
 from mirror.hub import Upstream
 from mirror.hub.model import RepoInfo
 from mirror.names import RepoKey
-from mirror.settings import Settings
+from mirror.settings import PolicySettings, Settings
 from mirror.store import Manifest, Observation, Store
+from mirror.store.view import list_files
 from mirror.sync.fetch import Fetcher
 from mirror.sync.interrupt import run_to_end
+from mirror.sync.last import last_run
 from mirror.sync.ledger import Ledger, report_of, state_of
 from mirror.sync.model import (
     Change,
@@ -31,12 +34,20 @@ from mirror.sync.model import (
     Wanted,
 )
 from mirror.sync.needs import FILES, MAX_BYTES, repos_needed
-from mirror.sync.plan import manifest_of, tree_of
-from mirror.sync.planner import Planner, held_digests, plan_repair
+from mirror.sync.plan import filled_up, manifest_of, tree_of
+from mirror.sync.planner import (
+    Planner,
+    held_digests,
+    manifest_if_any,
+    plan_as_shown,
+    plan_repair,
+)
 from mirror.sync.policy import licenses_of
 from mirror.sync.prepare import Prepared, is_kept, prepare
 from mirror.sync.rounds import Rounds
 
+P = ParamSpec("P")
+T = TypeVar("T")
 Connect = Callable[..., Upstream]
 """Called with ``[upstream]``, ``[transfer]`` and ``token=``, as the class is."""
 
@@ -115,8 +126,9 @@ class _Run:
         )
         self._ledger = Ledger()
         self._rounds = Rounds(self._ledger, settings.upstream.endpoint, self._fail)
-        self._publishing = asyncio.Lock()
+        self._writing = asyncio.Lock()
         self._prepared: Prepared | None = None
+        self._last = last_run(store, settings.upstream.endpoint)
 
     async def sync(self, repos: Collection[RepoKey] | None, *, recheck: bool) -> None:
         """Go through the selection."""
@@ -127,6 +139,7 @@ class _Run:
                 self._upstream,
                 repos=repos,
                 recheck=recheck,
+                last=self._last,
                 today=self._started.date(),
             )
             for problem in self._prepared.selection.failed:
@@ -141,50 +154,58 @@ class _Run:
         """Go through the snapshots of ``keys``."""
         async with self._upstream:
             for key in keys:
-                for commit in self._store.commits(key):
+                for commit in _commits(self._store, key):
                     await self._rounds.guarded(key, commit, self._repair_one(key, commit))
 
     async def _sync_one(self, wanted: Wanted, planner: Planner) -> None:
         plan, info = await planner.plan(wanted)
         if isinstance(plan, Refusal):
             self._ledger.refused.append(plan)
-            self._ledger.unsettled.add(plan.key)
             self._progress.refused(plan)
         else:
-            await self._carry_out(plan, refs=[wanted.revision])
-            if plan.asked != plan.key:
-                self._store.add_alias(plan.asked, plan.key)
+            await self._carry_out(plan, [wanted.revision])
+            if wanted.revision == "main":
+                self._ledger.settled.add(plan.key)
         if info is not None:
             self._observe(info, plan)
 
     async def _repair_one(self, key: RepoKey, commit: str) -> None:
-        try:
-            manifest = self._store.manifest(key, commit)
-        except DamagedError:
-            # The list of what was there is lost: fetch the whole commit anew.
-            planner = Planner(self._store, self._upstream, self._settings.policy, {})
-            await self._sync_one(Wanted(key, commit, ()), planner)
-            return
-        held = held_digests(self._store, tree_of(manifest), manifest)
-        await self._carry_out(plan_repair(manifest, held), refs=[])
+        manifest = manifest_if_any(self._store, key, commit)
+        if manifest is None:
+            planner = Planner(self._store, self._upstream, PolicySettings(), {})
+            plan, _ = await planner.plan(Wanted(key, commit, ()))
+            if isinstance(plan, RepoPlan):  # no policy, no refusal
+                shown = list_files(self._store.snapshot_path(key, commit))
+                await self._carry_out(plan_as_shown(plan, shown), [])
+        else:
+            held = held_digests(self._store, tree_of(manifest), manifest)
+            await self._carry_out(plan_repair(manifest, held), [])
 
     async def _carry_out(self, plan: RepoPlan, refs: list[str]) -> None:
         if plan.change is Change.UNCHANGED:
             self._ledger.unchanged += 1
-            return
-        self._progress.planned(plan)
-        digests = await self._fetcher.fetch(plan)
-        manifest = manifest_of(
-            plan,
-            digests,
-            endpoint=self._settings.upstream.endpoint,
-            created=_now(),
-        )
-        async with self._publishing:
-            await asyncio.to_thread(self._store.publish, manifest, refs)
+        else:
+            self._progress.planned(plan)
+            digests = await self._fetcher.fetch(plan)
+            endpoint = self._settings.upstream.endpoint
+            manifest = manifest_of(plan, digests, endpoint=endpoint, created=_now())
+            self._progress.published(await self._in_turn(self._publish, plan, manifest, refs))
+        if plan.asked != plan.key:
+            await self._in_turn(self._store.add_alias, plan.asked, plan.key)
+
+    async def _in_turn(self, act: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        """Write to the store: in a thread, one at a time, and to the end if we are stopped."""
+        async with self._writing:
+            return await asyncio.to_thread(act, *arguments, **named)
+
+    def _publish(self, plan: RepoPlan, manifest: Manifest, refs: list[str]) -> RepoPlan:
+        earlier = manifest_if_any(self._store, plan.key, plan.commit)
+        if earlier is not None:
+            manifest = filled_up(manifest, earlier)
+        self._store.publish(manifest, refs)
         plan = replace(plan, warnings=(*plan.warnings, *self._unmet(manifest)))
         self._ledger.published.append(plan.in_short)
-        self._progress.published(plan)
+        return plan
 
     def _unmet(self, manifest: Manifest) -> Iterator[str]:
         """Say what else must be mirrored for this repo to load without a network."""
@@ -202,7 +223,6 @@ class _Run:
     def _fail(self, key: RepoKey, revision: str, error: MirrorError) -> None:
         problem = Problem.of(key, revision, error, kept=is_kept(self._store, key, revision))
         self._ledger.failed.append(problem)
-        self._ledger.unsettled.add(self._store.canonical(key))
         state = state_of(error)
         if state is not None and self._store.has(key):
             # The local copy stays: a 401 or 404 is never a reason to remove anything.
@@ -227,19 +247,31 @@ class _Run:
 
     def finish(self, *, completed: bool, whole: bool) -> RunReport:
         """Write the report of the run, and give it."""
+        settled = self._ledger.settled
+        left = self._last.kept(settled)
+        if completed and whole and self._prepared is not None:
+            left = self._last.moved(self._prepared.positions, self._store.repos(), settled)
+        detection = self._prepared.detection if self._prepared else ""
         report = report_of(
             self._ledger,
-            self._prepared,
             completed=completed,
-            whole=whole,
             started=self._started.isoformat(timespec="seconds"),
             finished=_now(),
             endpoint=self._settings.upstream.endpoint,
-            requests=self._upstream.counts.as_json(),
+            requests={**self._upstream.counts.as_json(), "detection": detection},
             received_bytes=self._fetcher.received_bytes,
+            left=left,
         )
         self._store.write_report(report.as_json(), self._started)
         return report
+
+
+def _commits(store: Store, key: RepoKey) -> list[str]:
+    """Give the snapshots that should be there; a manifest that was lost is one of them."""
+    try:
+        return sorted({*store.commits(key), *store.refs(key).values()})
+    except DamagedError:
+        return list(store.commits(key))
 
 
 def _now() -> str:

@@ -7,15 +7,16 @@ what it lists carries the head of ``main``: change detection for free.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from mirror.errors import MirrorError, UsageError
+from mirror.errors import MirrorError, TransportError, UsageError
 from mirror.hub import Upstream
 from mirror.hub.model import ListedRepo, ListQuery
 from mirror.names import RepoKey, RepoType
 from mirror.settings import Entry, Settings
+from mirror.sync.ledger import GIVE_UP_AFTER, give_up_error
 from mirror.sync.model import FileFilter, Problem, Wanted
 
 #: ``expand`` name of the list call → the field that sorts by it.
@@ -51,6 +52,17 @@ class Selection:
             if one not in filters:
                 self.filters[key, revision] = (*filters, one)
 
+    def add_listed(self, repos: Iterable[ListedRepo], entry: Entry) -> None:
+        """Take in what a query has listed."""
+        for repo in repos:
+            self.add(repo.key, entry)
+            if repo.commit is not None:
+                self.heads[repo.key] = repo.commit
+
+    def takes_whole(self, key: RepoKey) -> bool:
+        """Whether an entry wants every file of ``main``."""
+        return FileFilter() in self.filters.get((key, "main"), ())
+
     def only(self, keys: Collection[RepoKey], aliases: Mapping[RepoKey, RepoKey]) -> None:
         """Keep ``keys`` alone, known by whatever name.
 
@@ -80,28 +92,38 @@ async def select(
     Args:
         settings: the entries.
         upstream: asked for queries alone.
-        only: when every one of these is named by id, no query is asked.
+        only: when each of these is named by id, and wanted whole, no query is asked: it
+            could not add a file.
 
     A query that fails is a problem of its own; the others go on.
     """
+    named = _named(settings)
+    if only is not None and all(named.takes_whole(key) for key in only):
+        return named
     selection = Selection()
-    entries = settings.numbered_entries()
-    named = {RepoKey(kind, entry.id) for kind, _, entry in entries if entry.id is not None}
-    skip_queries = only is not None and set(only) <= named
-    for repo_type, number, entry in entries:
+    silence = 0
+    for repo_type, number, entry in settings.numbered_entries():
         if entry.id is not None:
             selection.add(RepoKey(repo_type, entry.id), entry)
-        elif not skip_queries:
-            try:
-                listed = await _ask(upstream, repo_type, entry)
-            except MirrorError as error:
-                subject = f"{repo_type.plural}.{number}"
-                selection.failed.append(Problem.of(subject, None, error, kept=True))
-                continue
-            for repo in listed:
-                selection.add(repo.key, entry)
-                if repo.commit is not None:
-                    selection.heads[repo.key] = repo.commit
+            continue
+        try:
+            if silence >= GIVE_UP_AFTER:
+                raise give_up_error(settings.upstream.endpoint)
+            selection.add_listed(await _ask(upstream, repo_type, entry), entry)
+            silence = 0
+        except MirrorError as error:
+            silence = silence + 1 if isinstance(error, TransportError) else 0
+            subject = f"{repo_type.plural}.{number}"
+            selection.failed.append(Problem.of(subject, None, error, kept=True))
+    return selection
+
+
+def _named(settings: Settings) -> Selection:
+    """Give what entries with an id want: no request is needed for that."""
+    selection = Selection()
+    for repo_type, _, entry in settings.numbered_entries():
+        if entry.id is not None:
+            selection.add(RepoKey(repo_type, entry.id), entry)
     return selection
 
 
@@ -126,7 +148,8 @@ async def _ask(upstream: Upstream, repo_type: RepoType, entry: Entry) -> list[Li
 def queries_of(repo_type: RepoType, entry: Entry) -> list[ListQuery]:
     """Give the list calls that an entry needs: several values of one key are alternatives."""
     filters = _alternatives(repo_type, entry)
-    expand = {"sha", "lastModified", "downloads", "likes", _SORT_FIELDS[entry.sort or "downloads"]}
+    sort = _order(entry)
+    expand = {"sha", "lastModified", "downloads", "likes", _SORT_FIELDS[sort]}
     is_model = repo_type is RepoType.MODEL
     return [
         ListQuery(
@@ -134,11 +157,21 @@ def queries_of(repo_type: RepoType, entry: Entry) -> list[ListQuery]:
             filters=combination,
             pipeline_tag=entry.task if is_model else None,
             search=entry.search,
-            sort=entry.sort or "downloads",
+            sort=sort,
             expand=tuple(sorted(expand)),
         )
         for combination in filters
     ]
+
+
+def _order(entry: Entry) -> str:
+    """Give the order to ask in: one that lets us stop where the repos are too small.
+
+    Without a limit all that fits is taken, so the order is ours to choose.
+    """
+    if entry.sort is None and entry.limit is None and entry.min_likes and not entry.min_downloads:
+        return "likes"
+    return entry.sort or "downloads"
 
 
 def _alternatives(repo_type: RepoType, entry: Entry) -> list[tuple[str, ...]]:

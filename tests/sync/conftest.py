@@ -1,0 +1,28 @@
+from pathlib import Path
+
+import pytest
+
+from mirror.store import Store
+from tests.fakehub import FakeHub
+from tests.sync.lab import Lab, entries
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store.create(tmp_path / "mirror")
+
+
+@pytest.fixture
+def lab(hub: FakeHub, store: Store) -> Lab:
+    """A mirror of one small model repo: two plain files and an LFS file."""
+    hub.add_repo(
+        "model",
+        "acme/tiny",
+        {
+            "README.md": "---\nlicense: mit\n---\n# Tiny\n",
+            "config.json": b'{"model_type": "bert"}',
+            "model.safetensors": bytes(range(256)) * 40,
+        },
+        lfs=["*.safetensors"],
+    )
+    return Lab(hub, store, entries("acme/tiny"))
