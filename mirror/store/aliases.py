@@ -52,6 +52,8 @@ def write_alias(layout: Layout, alias: RepoKey, target: RepoKey) -> None:
     if read_alias(layout, alias) != target:
         with disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
+            # Also where it is not mirrored yet: that folder says that names may lead here.
+            layout.repo(target).mkdir(parents=True, exist_ok=True)
         write_atomic(path, f"{target.repo_id}\n".encode())
 
 

@@ -378,7 +378,7 @@ class Store:
     def _move_aliases(self, old: RepoKey, new: RepoKey) -> None:
         """Let older names lead straight on: ``old`` may become the name of another repo."""
         if not self.layout.repo(old).is_dir():
-            return  # never mirrored; spares looking through all folders
+            return  # no name can lead here; spares looking through all folders
         for alias in [key for key, names in self._folders(old.repo_type) if "alias" in names]:
             if read_alias(self.layout, alias) == old:
                 write_alias(self.layout, alias, new)
