@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mirror.catalog.indexer import IndexReport, reindex, update
     from mirror.catalog.query import SORTS, Query
     from mirror.catalog.read import Catalog
+    from mirror.catalog.records import SCHEMA
     from mirror.catalog.results import (
         CatalogStats,
         FileInfo,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
         SplitInfo,
         SubsetInfo,
     )
-    from mirror.catalog.schema import SCHEMA
 
 __all__ = [
     "SCHEMA",
@@ -51,7 +51,7 @@ __all__ = [
 
 _PLACES: Final = {
     "IndexReport": "indexer", "reindex": "indexer", "update": "indexer",
-    "Query": "query", "SORTS": "query", "Catalog": "read", "SCHEMA": "schema",
+    "Query": "query", "SORTS": "query", "Catalog": "read", "SCHEMA": "records",
 }  # fmt: skip
 
 

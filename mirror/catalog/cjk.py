@@ -20,7 +20,7 @@ from typing import Final
 #: Hangul (syllables and letters), kana, bopomofo, Han, with their extensions.
 _RANGES: Final = (
     "\u1100-\u11ff\u3005-\u3007\u3021-\u3029\u3031-\u3035\u3041-\u3096\u309d-\u309f"
-    "\u30a1-\u30ff\u3105-\u312f\u3131-\u318e\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf"
+    "\u30a1-\u30fa\u30fc-\u30ff\u3105-\u312f\u3131-\u318e\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf"
     "\u4e00-\u9fff\ua960-\ua97c\uac00-\ud7a3\ud7b0-\ud7fb\uf900-\ufaff"
     "\U0001b000-\U0001b16f\U00020000-\U000323af"
 )
@@ -85,8 +85,10 @@ def _run_expression(run: str) -> str:
         return _quoted(run) + "*"
     ways = [_pairs(run)]
     if len(run) <= _MAX_SPLIT:
-        for place in range(2, len(run) - 1):
-            ways.append([*_pairs(run[:place]), run[place - 1], *_pairs(run[place:])])
+        ways += [
+            [*_pairs(run[:place]), run[place - 1], *_pairs(run[place:])]
+            for place in range(2, len(run) - 1)
+        ]
     quoted = [_quoted(" ".join(way)) for way in ways]
     return quoted[0] if len(quoted) == 1 else f"({' OR '.join(quoted)})"
 
