@@ -127,12 +127,13 @@ class App(click.Group):
         super().__init__(
             "mirror",
             help="An offline mirror and catalog of the Hugging Face Hub.",
-            epilog="Exit codes are explained in docs/reference/exit-codes.md, mirror.toml in "
-            "docs/reference/mirror-toml.md.",
+            epilog="\b\nExit codes:   docs/reference/exit-codes.md"
+            "\nmirror.toml:  docs/reference/mirror-toml.md",
             context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
             callback=lambda: None,
         )
         common_options(self)
+        self.params.reverse()  # as in the help of the commands, which is made from functions
         click.version_option(mirror.__version__, "-V", "--version", prog_name="mirror")(self)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
