@@ -8,6 +8,7 @@ are hashed too. Verify only reads: :mod:`mirror.store.repair` acts on what it fi
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
@@ -194,7 +195,7 @@ class _Walk:
         for path in present:
             detail = f"{key} at {commit}: {path} is in the view and not in the manifest"
             self.note("view-wrong", detail, key, commit=commit, path=path)
-        if _read(tree_path(folder, commit)) != tree_json(manifest):
+        if _read_json(tree_path(folder, commit)) != json.loads(tree_json(manifest)):
             detail = f"{key}: trees/{commit}.json is not the list of its files"
             self.note("view-wrong", detail, key, commit=commit)
 
@@ -336,8 +337,8 @@ def readable_manifests(store: Store, keys: Iterable[RepoKey]) -> Iterator[tuple[
                 continue
 
 
-def _read(path: Path) -> bytes | None:
+def _read_json(path: Path) -> object:
     try:
-        return path.read_bytes()
-    except OSError:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError):
         return None
