@@ -16,7 +16,7 @@ import socket
 import subprocess
 import sys
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -51,6 +51,12 @@ def clean_environment(folder: Path) -> dict[str, str]:
     }
 
 
+def typed(command: Sequence[str]) -> str:
+    """Write a command as one would type it: quotes only where a shell needs them."""
+    safe = re.compile(r"[\w@%+=:,./-]+")
+    return " ".join(word if safe.fullmatch(word) else shlex.quote(word) for word in command)
+
+
 class Stage:
     """Where the demo is shown: headings, prose, and commands with their output."""
 
@@ -74,7 +80,7 @@ class Stage:
 
     def run(self, *command: str, shown: str | None = None) -> None:
         """Show a command as typed, and run it; end the demo where it fails."""
-        text = f"$ {shown or shlex.join(command)}"
+        text = f"$ {shown or typed(command)}"
         print(f"\n\033[36m{text}\033[0m" if self.colour else f"\n{text}", flush=True)
         code = self._call(command)
         if code != 0:
@@ -91,7 +97,8 @@ class Stage:
             mine, its = os.openpty()
         except OSError:
             return subprocess.run(command, env=self.environment, check=False).returncode
-        environment = {**self.environment, "TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "110"}
+        size = {"COLUMNS": "132", "LINES": "50"}
+        environment = {**self.environment, "TERM": "dumb", "NO_COLOR": "1", **size}
         with os.fdopen(mine, "rb", buffering=0) as reader:
             process = subprocess.Popen(command, env=environment, stdout=its)
             os.close(its)
@@ -189,7 +196,7 @@ def load(stage: Stage) -> None:
             "Instead the next program refuses every connection itself: a Python audit hook ends "
             "each attempt, before it leaves the process."
         )
-    shown = shlex.join([*wall, "python", script, *([] if wall else ["--audit"])])
+    shown = typed([*wall, "python", script, *([] if wall else ["--audit"])])
     environment = {**stage.environment, **mirror_environment(stage)}
     inner = Stage(environment)
     print('\n$ eval "$(mirror env)"')

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "demo.py"
-SENTIMENT = "sample-lab/tiny-bert-korean-sentiment"
 
 
 def run_demo(cache: Path) -> str:
@@ -53,8 +52,8 @@ def part(text: str, command: str) -> str:
 def test_it_syncs_finds_and_loads(runs: tuple[str, str, Path]) -> None:
     first, _, folder = runs
     found = part(first, "mirror search --task text-classification --language ko")
-    assert SENTIMENT in found
-    assert "sample-lab/korean-english-reviews" in found
+    assert "tiny-bert-korean-sentiment" in found
+    assert "한국어·영어 상품평" in found
     assert "tiny-gpt2" not in found
     assert "tiny-gpt2" in part(first, "mirror search --license mit")
     assert "bert, 2 layers, labels {0: 'negative', 1: 'positive'}" in first
