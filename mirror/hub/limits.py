@@ -42,13 +42,16 @@ class Gate:
         self._counted_until = 0.0
         self._refusals = 0
 
-    async def enter(self) -> None:
-        """Wait until a request may be sent, and count it as under way.
+    async def enter(self, *, counted: bool = True) -> None:
+        """Wait until a request may be sent; ``counted`` ones are followed by :meth:`leave`.
+
+        What goes to another host (where a redirect led) does not count against what
+        upstream has left for us, but waits while the gate is closed.
 
         Raises:
             RateLimitError: that would take longer than ``max_wait``.
         """
-        while (delay := self._delay(now := time.monotonic())) > 0:
+        while (delay := self._delay(now := time.monotonic(), counted)) > 0:
             if delay > self._max_wait:
                 raise RateLimitError(
                     f"upstream asks us to wait {delay:.0f} s ({self._name} requests), "
@@ -60,7 +63,7 @@ class Gate:
             self._counted_until = max(self._counted_until, now + delay)
             self._counts.waited += max(0.0, now + delay - start)
             await asyncio.sleep(delay)
-        self._under_way += 1
+        self._under_way += counted
 
     def leave(self, headers: Mapping[str, str] | None = None) -> None:
         """Take note of an answer's headers; ``None`` when no answer came."""
@@ -87,10 +90,15 @@ class Gate:
         """Take note that upstream serves us again."""
         self._refusals = 0
 
-    def _delay(self, now: float) -> float:
+    def _delay(self, now: float, counted: bool) -> float:
         if now < self._closed_until:
             return self._closed_until - now
-        if self._left is None or now >= self._left_until or self._left > self._under_way:
+        if (
+            not counted
+            or self._left is None
+            or now >= self._left_until
+            or self._left > self._under_way
+        ):
             return 0.0
         # What is under way may be counted in `left` or not: its answers will tell.
         rest = self._left_until - now

@@ -132,7 +132,7 @@ class Session:
             async with response:
                 if response.status not in {200, 206}:
                     await discard(response)
-                    raise error_of(response.status, response.headers, url, is_file=True)
+                    raise error_of(response.status, response.headers, response.url, is_file=True)
                 yield response
 
     def _call(
@@ -153,8 +153,9 @@ class Session:
             response = await self._send(target, call)
             if response.status == 429:
                 waited += call.gate.refused(response.headers)
-                response.close()
                 self._check_patience(waited, target)
+                async with response:
+                    await discard(response)
             elif response.status in _REDIRECTS and "Location" in response.headers:
                 redirects += 1
                 async with response:
@@ -168,8 +169,7 @@ class Session:
         if self._client is None:
             raise RuntimeError("use this as an async context manager")
         own = same_origin(url, self.origin)
-        if own:
-            await call.gate.enter()
+        await call.gate.enter(counted=own)
         if call.gate is self.api:
             self.counts.api += 1
         else:
@@ -192,13 +192,15 @@ class Session:
                 call.gate.leave(answer)
         if response.status < 400:
             call.gate.served()
+        elif response.status == 503 and "Retry-After" in response.headers:
+            call.gate.refused(response.headers)
         return response
 
     def _check_patience(self, waited: float, url: URL) -> None:
         if waited > self._transfer.max_wait:
             raise RateLimitError(
-                f"upstream answers 429 for {shown(url)} again and again, and asks for "
-                f"{waited:.0f} s of waiting; transfer.max_wait is {self._transfer.max_wait:.0f} s",
+                f"upstream answers 429 for {shown(url)} and asks for {waited:.0f} s of waiting; "
+                f"transfer.max_wait is {self._transfer.max_wait:.0f} s",
                 hint="run the same command later: what is fetched stays fetched",
             )
 

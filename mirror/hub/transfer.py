@@ -6,22 +6,25 @@ on disk, except the resumable part of a large file that was interrupted.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
-from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
+from weakref import WeakValueDictionary
 
-import aiohttp
 from yarl import URL
 
-from mirror.errors import BadAnswerError, TransportError
-from mirror.hub.answers import printable, shown
+from mirror.errors import TransportError
+from mirror.hub.answers import shown
+from mirror.hub.bodies import check_whole, wrong_size
 from mirror.hub.hashing import ContentHash
+from mirror.hub.large import LargeFetch, Progress, Target
 from mirror.hub.limits import Bandwidth
 from mirror.hub.model import FetchedFile, FileRequest
-from mirror.hub.partial import disk_errors, write_all
+from mirror.hub.partial import PartialFile, disk_errors, write_all
 from mirror.hub.retry import with_retries
 from mirror.hub.session import Session
 from mirror.names import check_repo_path
@@ -29,8 +32,6 @@ from mirror.settings import TransferSettings
 
 #: Up to here a file is kept in memory until its digest is right, then written at once.
 SMALL: Final = 2**20
-
-Progress = Callable[[int], None]
 
 
 class Transfer:
@@ -41,15 +42,38 @@ class Transfer:
         self._settings = settings
         self._bandwidth = bandwidth
         self._numbers = itertools.count()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        # Not the loop's own threads: name look-ups need those while files are hashed.
+        self._hashers = ThreadPoolExecutor(min(4, os.cpu_count() or 1), "hash")
 
     def close(self) -> None:
-        """Give back what is not bound to one file."""
+        """Let the threads go; no fetch may be under way."""
+        self._hashers.shutdown()
 
     async def fetch(self, request: FileRequest, partial: Path, progress: Progress) -> FetchedFile:
         """Fetch one file; see :meth:`Upstream.fetch`."""
         check_repo_path(request.file.path)
         url = file_url(self._session.endpoint, request)
-        return await self._fetch_small(request, url, partial, progress)
+        if request.file.size <= SMALL:
+            return await self._fetch_small(request, url, partial, progress)
+        # Two fetches of the same bytes share a file in `partial`: one after the other.
+        lock = self._locks.setdefault(request.file.etag, asyncio.Lock())
+        async with lock:
+            return await self._fetch_large(request, url, partial, progress)
+
+    async def _fetch_large(
+        self, request: FileRequest, url: URL, partial: Path, progress: Progress
+    ) -> FetchedFile:
+        fetch = LargeFetch(
+            self._session,
+            self._settings,
+            self._bandwidth,
+            self._hashers,
+            Target(request, url),
+            PartialFile(partial, request.file.etag, request.file.size),
+            progress,
+        )
+        return await fetch.run()
 
     async def _fetch_small(
         self, request: FileRequest, url: URL, partial: Path, progress: Progress
@@ -66,7 +90,7 @@ class Transfer:
 
     async def _read_whole(self, request: FileRequest, url: URL) -> bytes:
         async with self._session.get_file(url, brief=True) as response:
-            check_whole(response, request, url)
+            check_whole(response, request.file.size)
             chunks: list[bytes] = []
             size = 0
             while chunk := await response.content.readany():
@@ -77,7 +101,7 @@ class Transfer:
                 chunks.append(chunk)
                 await self._bandwidth.spend(len(chunk))
         if size > request.file.size:
-            raise wrong_size(request, url, "more")
+            raise wrong_size(response.url, "more", request.file.size)
         if size < request.file.size:
             raise TransportError(f"{shown(url)} ends after {size} of {request.file.size} bytes")
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
@@ -103,25 +127,3 @@ def file_url(endpoint: str, request: FileRequest) -> URL:
         f"{endpoint}/{key.repo_type.url_prefix}{key.repo_id}/resolve/{request.commit}/{path}",
         encoded=True,
     )
-
-
-def check_whole(response: aiohttp.ClientResponse, request: FileRequest, url: URL) -> None:
-    """Refuse an answer that cannot be the whole file as it is."""
-    if response.status != 200:
-        raise BadAnswerError(f"{shown(url)} answers {response.status} to a plain GET")
-    check_encoding(response, url)
-    length = response.content_length
-    if length is not None and length != request.file.size:
-        raise wrong_size(request, url, str(length))
-
-
-def check_encoding(response: aiohttp.ClientResponse, url: URL) -> None:
-    """Refuse compressed bytes: their length and ranges would mean something else."""
-    encoding = response.headers.get("Content-Encoding", "identity")
-    if encoding.lower() != "identity":
-        raise BadAnswerError(f"{shown(url)} answers with Content-Encoding {printable(encoding)!r}")
-
-
-def wrong_size(request: FileRequest, url: URL, sent: str) -> BadAnswerError:
-    """Say that the size is not the tree's."""
-    return BadAnswerError(f"{shown(url)} has {sent} bytes, and the tree states {request.file.size}")
