@@ -1,7 +1,7 @@
-"""The pages are true: commands, options, settings, exit codes and links in them exist.
+"""The pages are true: commands, options, files and links that they name exist.
 
-What a machine can check of them, it checks here; that a command does what its sentence
-says is for the tests of that command.
+What a machine can check of them, it checks here (of the reference pages: tests/cli); that
+a command does what its sentence says is for the tests of that command.
 """
 
 from __future__ import annotations
@@ -15,12 +15,8 @@ from pathlib import Path
 
 import click
 import pytest
-from pydantic import BaseModel
 
 from mirror.cli import app
-from mirror.cli.app import _EXIT_BROKEN_PIPE, _EXIT_INTERRUPTED
-from mirror.errors import MirrorError
-from mirror.settings import Entry, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -70,16 +66,6 @@ def options_of(command: click.Command) -> set[str]:
         for spelling in (*parameter.opts, *parameter.secondary_opts)
         if spelling.startswith("-")
     } | {"-h", "--help"}
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_and_option_is_in_the_reference(name: str) -> None:
-    page = (DOCS / "reference" / "cli.md").read_text(encoding="utf-8")
-    section = re.search(rf"^### mirror {name}\n(.*?)(?=^##|\Z)", page, re.MULTILINE | re.DOTALL)
-
-    assert section is not None, f"mirror {name} has no section in docs/reference/cli.md"
-    words = set(re.findall(r"(?<![\w-])--?[a-zA-Z][\w-]*", section[1]))
-    assert set() == options_of(COMMANDS[name]) - words
 
 
 def command_lines() -> Iterator[tuple[Path, str]]:
@@ -134,23 +120,6 @@ def test_both_readmes_have_the_same_code() -> None:
     assert len(code(english)) > 10
 
 
-# --- exit codes and settings -----------------------------------------------------
-
-
-def subclasses(kind: type[MirrorError]) -> Iterator[type[MirrorError]]:
-    yield kind
-    for child in kind.__subclasses__():
-        yield from subclasses(child)
-
-
-def test_exit_codes_are_the_documented_ones() -> None:
-    page = (DOCS / "reference" / "exit-codes.md").read_text(encoding="utf-8")
-    documented = {int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)}
-
-    used = {kind.exit_code for kind in subclasses(MirrorError)}
-    assert used | {0, _EXIT_INTERRUPTED, _EXIT_BROKEN_PIPE} == documented
-
-
 def test_the_night_page_names_exit_codes_that_exist() -> None:
     reference = (DOCS / "reference" / "exit-codes.md").read_text(encoding="utf-8")
     page = (DOCS / "how-to" / "nightly-sync.md").read_text(encoding="utf-8")
@@ -159,28 +128,6 @@ def test_the_night_page_names_exit_codes_that_exist() -> None:
 
     assert {"0", "4", "6", "8", "130"} <= named
     assert named <= set(re.findall(r"^\| (\d+) \|", reference, re.MULTILINE))
-
-
-def sections() -> list[tuple[str, type[BaseModel]]]:
-    kinds = {name: field.annotation for name, field in Settings.model_fields.items()}
-    tables = [
-        (f"[{name}]", kind)
-        for name, kind in kinds.items()
-        if isinstance(kind, type) and issubclass(kind, BaseModel)
-    ]
-    return [("[[models]]", Entry), *tables]
-
-
-@pytest.mark.parametrize(("section", "model"), sections())
-def test_every_setting_is_documented(section: str, model: type[BaseModel]) -> None:
-    page = (DOCS / "reference" / "mirror-toml.md").read_text(encoding="utf-8")
-    part = re.search(
-        rf"^## `{re.escape(section)}`.*?\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL
-    )
-
-    assert part is not None, f"no heading for {section}"
-    rows = set(re.findall(r"^\| `(\w+)` \|", part[1], re.MULTILINE))
-    assert set(model.model_fields) == rows
 
 
 # --- links and names ----------------------------------------------------------
