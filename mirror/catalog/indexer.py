@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -79,14 +79,18 @@ def reindex(store: Store, path: Path) -> IndexReport:
     Raises:
         DiskError: full or not writable; what was at ``path`` is still there.
     """
-    started = time.monotonic()
-    with published(path) as temporary, transaction(temporary) as connection:
-        _create(connection)
-        writer = _Writer(store, connection)
-        writer.write_repos(store.repos())
-        writer.write_aliases()
-        optimize_documents(driver(connection))
-    return writer.report(path, started, rebuilt=True)
+    started, reader = time.monotonic(), _Reader(store)
+    aliases = reader.aliases()
+    indexed = write_catalog(path, reader.records(store.repos()), aliases)
+    return IndexReport(
+        path=path,
+        repos=indexed,
+        indexed=indexed,
+        removed=0,
+        rebuilt=True,
+        problems=reader.said(),
+        seconds=time.monotonic() - started,
+    )
 
 
 def update(store: Store, path: Path, keys: Collection[RepoKey]) -> IndexReport:
@@ -100,93 +104,92 @@ def update(store: Store, path: Path, keys: Collection[RepoKey]) -> IndexReport:
     started = time.monotonic()
     try:
         check_database(path)
-        with published(path) as temporary:
-            with disk_errors(temporary):
-                shutil.copyfile(path, temporary)
-            with transaction(temporary) as connection:
-                writer = _Writer(store, connection)
-                writer.replace_repos(keys)
-                writer.write_aliases()
-                writer.total = _count(connection)
+        return _update(store, path, keys, started)
     except CatalogError:
         return replace(reindex(store, path), seconds=time.monotonic() - started)
-    return writer.report(path, started, rebuilt=False)
 
 
-class _Writer:
-    """Puts repos of a store into the catalog of one transaction."""
+def write_catalog(
+    path: Path, records: Iterable[RepoRecord], aliases: Mapping[RepoKey, RepoKey]
+) -> int:
+    """Make a catalog of ``records``, in the order of their number; give how many there were.
 
-    def __init__(self, store: Store, connection: Connection) -> None:
-        self.store = store
-        self.connection = connection
-        self.indexed = 0
-        self.removed = 0
-        self.total: int | None = None
-        self.problems: list[str] = []
+    Raises:
+        DiskError: full or not writable; what was at ``path`` is still there.
+    """
+    with published(path) as temporary, transaction(temporary) as connection:
+        _create(connection)
+        indexed = _add_repos(connection, records)
+        _put_aliases(connection, aliases)
+        optimize_documents(driver(connection))
+    return indexed
 
-    def report(self, path: Path, started: float, *, rebuilt: bool) -> IndexReport:
-        return IndexReport(
-            path=path,
-            repos=self.indexed if self.total is None else self.total,
-            indexed=self.indexed,
-            removed=self.removed,
-            rebuilt=rebuilt,
-            problems=tuple(sorted(self.problems)),
-            seconds=time.monotonic() - started,
-        )
 
-    def replace_repos(self, keys: Collection[RepoKey]) -> None:
-        """Take out the rows of ``keys``, and put in those that the mirror has now."""
-        # An id that became an alias was a repo of its own: its rows go, its target's change.
-        wanted = {*keys, *(target for key in keys if (target := self._canonical(key)))}
-        had = _remove_repos(self.connection, wanted)
-        before = self.indexed
-        self.write_repos(key for key in wanted if self._canonical(key) == key)
-        self.removed = len(had) - (self.indexed - before)
+def _update(store: Store, path: Path, keys: Collection[RepoKey], started: float) -> IndexReport:
+    reader = _Reader(store)
+    # An id that became an alias was a repo of its own: its rows go, its target's change.
+    wanted = {*keys, *(target for key in keys if (target := reader.canonical(key)))}
+    aliases = reader.aliases()
+    with published(path) as temporary:
+        with disk_errors(temporary):
+            shutil.copyfile(path, temporary)
+        with transaction(temporary) as connection:
+            removed = _remove_repos(connection, wanted)
+            indexed = _add_repos(
+                connection, reader.records(key for key in wanted if reader.canonical(key) == key)
+            )
+            _put_aliases(connection, aliases)
+            total = select(func.count()).select_from(tables.repos)
+            repos: int = connection.execute(total).scalar_one()
+    return IndexReport(
+        path=path,
+        repos=repos,
+        indexed=indexed,
+        removed=max(0, removed - indexed),
+        rebuilt=False,
+        problems=reader.said(),
+        seconds=time.monotonic() - started,
+    )
 
-    def write_repos(self, keys: Iterable[RepoKey]) -> None:
-        """Read and add repos, whose rows are not there yet."""
-        batch = _Batch(self.connection)
-        # In the order of their number: FTS5 is made for ascending ones.
+
+class _Reader:
+    """Reads repos of a store, one after the other, and remembers what could not be read."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._problems: list[str] = []
+
+    def said(self) -> tuple[str, ...]:
+        """What went wrong so far."""
+        return tuple(sorted(self._problems))
+
+    def records(self, keys: Iterable[RepoKey]) -> Iterator[RepoRecord]:
+        """Give the record of each repo that is published, in the order of their number."""
         for key in sorted(keys, key=tables.repo_number):
-            if (record := self._read(key)) is not None:
-                batch.add(record)
-                self.indexed += 1
-        batch.flush()
+            try:
+                source = read_source(self._store, key)
+            except MirrorError as error:  # a damaged one costs itself alone
+                self._problems.append(f"{key}: {error}")
+                continue
+            if source is not None:
+                record = describe(source)
+                subsets = fill_rows(self._store, record.subsets, record.files)
+                yield replace(record, subsets=subsets)
 
-    def write_aliases(self) -> None:
-        """Make the table of other names anew."""
+    def aliases(self) -> Mapping[RepoKey, RepoKey]:
+        """Give every other name of a repo; none if one of them cannot be read."""
         try:
-            aliases = self.store.aliases()
+            return self._store.aliases()
         except MirrorError as error:
-            self.problems.append(str(error))
-            return
-        self.connection.execute(delete(tables.aliases))
-        rows = [
-            {"repo_type": key.repo_type.value, "alias": key.repo_id, "repo_id": target.repo_id}
-            for key, target in aliases.items()
-        ]
-        if rows:
-            self.connection.execute(insert(tables.aliases), rows)
+            self._problems.append(str(error))
+            return {}
 
-    def _read(self, key: RepoKey) -> RepoRecord | None:
-        """One repo; a damaged one costs itself alone."""
+    def canonical(self, key: RepoKey) -> RepoKey | None:
+        """Follow aliases; ``None`` where that cannot be done (:meth:`aliases` says why)."""
         try:
-            source = read_source(self.store, key)
-        except MirrorError as error:
-            self.problems.append(f"{key}: {error}")
-            return None
-        if source is None:
-            return None
-        record = describe(source)
-        subsets = fill_rows(self.store, record.subsets, record.files)
-        return replace(record, subsets=subsets)
-
-    def _canonical(self, key: RepoKey) -> RepoKey | None:
-        try:
-            return self.store.canonical(key)
+            return self._store.canonical(key)
         except MirrorError:
-            return None  # write_aliases says what is wrong
+            return None
 
 
 class _Batch:
@@ -215,6 +218,26 @@ class _Batch:
         self._rows, self._documents, self._size = {}, [], 0
 
 
+def _add_repos(connection: Connection, records: Iterable[RepoRecord]) -> int:
+    """Add repos whose rows are not there; FTS5 is made for ascending numbers."""
+    batch, indexed = _Batch(connection), 0
+    for record in records:
+        batch.add(record)
+        indexed += 1
+    batch.flush()
+    return indexed
+
+
+def _put_aliases(connection: Connection, aliases: Mapping[RepoKey, RepoKey]) -> None:
+    connection.execute(delete(tables.aliases))
+    rows = [
+        {"repo_type": key.repo_type.value, "alias": key.repo_id, "repo_id": target.repo_id}
+        for key, target in aliases.items()
+    ]
+    if rows:
+        connection.execute(insert(tables.aliases), rows)
+
+
 def _create(connection: Connection) -> None:
     connection.exec_driver_sql(f"PRAGMA application_id = {tables.APPLICATION_ID}")
     connection.exec_driver_sql(f"PRAGMA user_version = {tables.SCHEMA}")
@@ -224,8 +247,8 @@ def _create(connection: Connection) -> None:
     create_documents(driver(connection))
 
 
-def _remove_repos(connection: Connection, keys: Iterable[RepoKey]) -> list[int]:
-    """Delete every row of these repos; give the numbers of those that were there."""
+def _remove_repos(connection: Connection, keys: Iterable[RepoKey]) -> int:
+    """Delete every row of these repos; give how many of them were there."""
     had = []
     for number in sorted(map(tables.repo_number, keys)):
         for table in tables.DETAILS:
@@ -233,8 +256,4 @@ def _remove_repos(connection: Connection, keys: Iterable[RepoKey]) -> list[int]:
         gone = connection.execute(delete(tables.repos).where(tables.repos.c.repo == number))
         had += [number] * gone.rowcount
     remove_documents(driver(connection), had)
-    return had
-
-
-def _count(connection: Connection) -> int:
-    return connection.execute(select(func.count()).select_from(tables.repos)).scalar_one()
+    return len(had)

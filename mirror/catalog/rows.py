@@ -43,10 +43,20 @@ def rows_of(record: RepoRecord) -> dict[Table, list[Row]]:
         tables.splits: _splits(record),
         tables.cards: [_card(record)],
     }
-    for rows in details.values():
+    for table, rows in details.items():
         for row in rows:
             row["repo"] = number
+        details[table] = _distinct(table, rows)
     return {tables.repos: [_repo(record, number)], **details}
+
+
+def _distinct(table: Table, rows: list[Row]) -> list[Row]:
+    """One row a key, the first: whatever a card says twice must not stop the index."""
+    names = table.primary_key.columns.keys()
+    found: dict[tuple[Any, ...], Row] = {}
+    for row in rows:
+        found.setdefault(tuple(row[name] for name in names), row)
+    return list(found.values())
 
 
 def _numbered(rows: Any) -> list[Row]:

@@ -73,7 +73,7 @@ def find_subsets(
     matcher = Matcher(paths)
     if configs:
         found = [
-            _merged(_from_config(config, matcher), stated.get(name))
+            _merged(_from_config(name, config, matcher), stated.get(name))
             for name, config in list(configs.items())[:MAX_SUBSETS]
         ]
     elif stated:
@@ -108,7 +108,7 @@ def _configs(card: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return found
 
 
-def _from_config(config: Mapping[str, Any], matcher: Matcher) -> Subset:
+def _from_config(name: str, config: Mapping[str, Any], matcher: Matcher) -> Subset:
     if config.get("data_files") is not None:
         splits = _splits_of(_listed_files(config["data_files"], matcher))
     elif "data_dir" in config:
@@ -116,7 +116,7 @@ def _from_config(config: Mapping[str, Any], matcher: Matcher) -> Subset:
     else:
         splits = ()
     return Subset(
-        as_text(config.get("config_name")) or DEFAULT,
+        name,
         splits,
         is_default=as_flag(config.get("default")),
         description=as_text(config.get("description"), 2_000),
