@@ -8,13 +8,18 @@ set in the libraries and put back afterwards.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from mirror.errors import UnsafePathError
+
 _SWITCHES: Final = threading.RLock()
+
+#: Protocols that name a file inside another file.
+_CONTAINERS: Final = {"zip", "tar", "gzip", "bz2", "xz", "lz4", "zstd"}
 
 
 @dataclass(frozen=True)
@@ -54,16 +59,69 @@ NOTES: Final = (
 def load_snapshot(folder: Path, config: str | None, **arguments: Any) -> Any:
     """Call ``datasets.load_dataset`` on a snapshot's folder, with the network switched off.
 
-    A folder needs no network in itself, but a card may name data files by URL: those
-    fail instead of leaving the lab. ``datasets`` writes to its own HF_DATASETS_CACHE.
-    With ``streaming=True`` the data is read later, when the switches are back.
+    ``datasets`` writes to its own HF_DATASETS_CACHE. With ``streaming=True`` the data is
+    read later, when the switches are back; all of it lies in the folder.
 
-    Raises what ``datasets`` raises.
+    Raises:
+        UnsafePathError: the card names data outside of its repo.
+
+    And what ``datasets`` raises.
     """
     import datasets
 
+    check_data_files(folder)
     with _offline(datasets.config):
         return datasets.load_dataset(str(folder), config, **arguments)
+
+
+def check_data_files(folder: Path) -> None:
+    """Refuse a data set whose card names data by URL, or elsewhere on this machine.
+
+    On the Hub ``data_files`` stay in the repo. In a folder ``datasets`` would follow
+    ``https://…``, past its own offline switch (tried with 5.2), and ``../../``.
+
+    Raises:
+        UnsafePathError: names what it leads to.
+    """
+    for name, settings in _configs(folder).items():
+        for pattern in _texts([settings.get("data_files"), settings.get("data_dir")]):
+            if _leads_out(pattern):
+                raise UnsafePathError(
+                    pattern, f"the subset {name} would read it, outside of its repo"
+                )
+
+
+def _configs(folder: Path) -> Mapping[str, Mapping[str, Any]]:
+    """Read the subsets just as ``datasets`` does for a folder."""
+    import yaml
+    from datasets.utils.metadata import MetadataConfigs
+    from huggingface_hub import DatasetCard, DatasetCardData
+
+    card, extra = folder / "README.md", folder / ".huggingface.yaml"
+    data = DatasetCard.load(card).data if card.is_file() else DatasetCardData()
+    if extra.exists() and (more := yaml.safe_load(extra.read_text(encoding="utf-8"))):
+        data = DatasetCardData(**(data.to_dict() | more))
+    found: Mapping[str, Mapping[str, Any]] = MetadataConfigs.from_dataset_card_data(data)
+    return found
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts(item)
+
+
+def _leads_out(pattern: str) -> bool:
+    """Whether a pattern may match outside of its folder; ``zip://a.csv::b.zip`` does not."""
+    for part in pattern.split("::"):
+        protocol, _, path = part.rpartition("://")
+        if protocol and protocol not in _CONTAINERS:
+            return True
+        if path.startswith(("/", "~")) or ".." in path.replace("\\", "/").split("/"):
+            return True
+    return False
 
 
 @contextmanager

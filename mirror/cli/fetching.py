@@ -199,11 +199,9 @@ def _account(report: RunReport, *, quiet: bool) -> None:
     from mirror.cli.progress import describe_problem
 
     problems: Sequence[Problem] = report.failed
-    if problems and not quiet:
-        talk("")
-    for problem in problems:
-        talk(f"failed: {describe_problem(problem)}")
-    if quiet:
+    if quiet:  # else each had its line when it happened
+        for problem in problems:
+            talk(f"failed: {describe_problem(problem)}")
         return
     requests: dict[str, Any] = dict(report.requests)
     talk(

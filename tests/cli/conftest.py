@@ -9,6 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from mirror.cli import app
+from tests.api.fixtures import offline, offline_root, small, synced
+
+__all__ = ["offline", "offline_root", "small", "synced"]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,3 @@
+from tests.api.fixtures import offline, offline_root, small, synced
+
+__all__ = ["offline", "offline_root", "small", "synced"]
