@@ -12,6 +12,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -245,6 +246,7 @@ def conclude(stage: Stage, folder: Path) -> None:
 
 def main() -> int:
     """Run the demo."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that no command stays behind
     folder = cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
     build_samples(folder / "samples")

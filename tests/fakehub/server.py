@@ -90,8 +90,12 @@ class Server:
 
 
 def _only_faults(record: logging.LogRecord) -> bool:
-    """Let through what tells of a bug in the fake hub; hide uvicorn's start and stop lines."""
-    return record.levelno >= logging.ERROR
+    """Let through what tells of a bug in the fake hub.
+
+    uvicorn's start and stop lines are not wanted, nor answers that a stop cut off.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    return record.levelno >= logging.ERROR and not isinstance(error, asyncio.CancelledError)
 
 
 def _listen(port: int) -> socket.socket:
