@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 #: Control characters (C0 without newline and tab, DEL, C1) and bidirectional overrides.
 _STEERING: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
+#: Cells that a column keeps when the terminal is narrow.
+_LEAST_WIDTH: Final = 8
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -116,18 +119,39 @@ def _rich_table(columns: Sequence[Column], rows: list[list[Cell]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    terminal = console()
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
+    for column, width in zip(columns, _widths(columns, rows, terminal.width), strict=True):
         table.add_column(
             column.heading,
             justify=column.justify,
             no_wrap=not column.whole,
             overflow="fold" if column.whole else "ellipsis",
-            min_width=min(len(column.heading), 8),
+            width=width,
         )
     for row in rows:
         table.add_row(*(Text(one_line(cell.shown), style=cell.style) for cell in row))
-    console().print(table)
+    terminal.print(table)
+
+
+def _widths(columns: Sequence[Column], rows: list[list[Cell]], width: int) -> list[int]:
+    """Fit columns into a line: the last give way first, whole ones (ids) only when they must.
+
+    Left to itself rich narrows columns that may fold before all others, to nothing.
+    """
+    from rich.cells import cell_len
+
+    lines = [[column.heading for column in columns]]
+    lines += [[one_line(cell.shown) for cell in row] for row in rows]
+    widths = [max(cell_len(line[i]) for line in lines) for i in range(len(columns))]
+    excess = sum(widths) + 2 * (len(columns) - 1) - width
+    for whole in (False, True):
+        for i in reversed(range(len(columns))):
+            if columns[i].whole == whole and excess > 0:
+                given = min(excess, max(0, widths[i] - _LEAST_WIDTH))
+                widths[i] -= given
+                excess -= given
+    return widths
 
 
 def _aligned_table(columns: Sequence[Column], rows: list[list[Cell]]) -> None:
