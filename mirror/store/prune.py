@@ -126,6 +126,9 @@ def apply_prune(store: Store, plan: PrunePlan) -> None:
                 f"{item.key} at {item.commit} is in use: the plan is out of date",
                 hint="run mirror prune again",
             )
+    for key in {item.key for item in plan.snapshots}:
+        # A sync that was killed may have moved the view's ref, and not ours.
+        store.view.put_refs(key, store.refs(key))
     for item in plan.snapshots:
         store.view.remove_snapshot(item.key, item.commit)
         path = store.layout.manifest(item.key, item.commit)
@@ -199,8 +202,8 @@ def _temporaries(store: Store) -> Iterator[Path]:
     for path in _children(store.layout.hub):
         if is_temporary(path.name):
             yield path
-        elif not path.is_symlink() and (path / "tmp").is_dir():
-            yield path / "tmp"
+        elif not path.is_symlink():
+            yield from (below for below in _children(path) if is_temporary(below.name))
 
 
 def _with_commits(folders: Iterable[Path]) -> Iterator[Path]:

@@ -1,9 +1,9 @@
 """The store: blobs and snapshots of one mirror folder, the truth of the mirror.
 
 Invariant: every commit that a ref points at has a manifest, and every present file of
-a manifest has its blob, durably; so :meth:`Store.publish` goes blobs, manifest, view,
-refs, in this order. A process killed anywhere in it leaves the earlier snapshot in
-force, and publishing again completes it.
+a manifest has its blob, durably. :meth:`Store.publish` goes blobs, manifest, view, view's
+refs, refs.json, in this order. A process killed anywhere in it leaves a whole snapshot in
+force; refs.json, being last, tells the next sync to publish again, which completes it.
 
 Reading needs no write access and no lock. Writing (publish, add_alias, observe …) is
 for the holder of :meth:`Store.write_lock`; publishing different repos from several
@@ -30,7 +30,7 @@ from mirror.errors import (
 )
 from mirror.names import NO_NAMESPACE, RepoKey, RepoType, check_ref_name, is_commit
 from mirror.store.aliases import end_alias, follow_aliases, read_alias, write_alias
-from mirror.store.atomic import disk_errors, is_temporary, write_atomic
+from mirror.store.atomic import Barrier, Staging, disk_errors, is_temporary, write_atomic
 from mirror.store.blobs import Blobs
 from mirror.store.git_index import GitIndex
 from mirror.store.history import Observation
@@ -38,7 +38,7 @@ from mirror.store.journal import append_records, merge_journals, read_records
 from mirror.store.layout import FORMAT, Layout
 from mirror.store.lock import hold_lock
 from mirror.store.manifest import Manifest, ManifestFile, decode_manifest, encode_manifest
-from mirror.store.refs import heads, read_refs, write_refs
+from mirror.store.refs import encode_refs, heads, log_moves, read_refs, write_refs
 from mirror.store.runs import read_reports, write_report
 from mirror.store.view import View
 
@@ -53,7 +53,8 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.layout = Layout(root)
-        self.blobs = Blobs(self.layout.blobs)
+        self._barrier = Barrier(self.layout.blobs, self.layout.repos)
+        self.blobs = Blobs(self.layout.blobs, self._barrier)
         self.git_index = GitIndex(self.layout.git_index, self.blobs)
         self.view = View(self.layout, self.blobs)
 
@@ -112,7 +113,10 @@ class Store:
     def _locked(self, purpose: str) -> Iterator[None]:
         with hold_lock(self.layout.lock, purpose):
             self._make_folders()
-            yield
+            try:
+                yield
+            finally:
+                self._barrier.wait()
 
     def write_lock(self, purpose: str) -> AbstractContextManager[None]:
         """Be the only writer for a while. Does not wait; ends with the process.
@@ -261,16 +265,22 @@ class Store:
         """
         key, names = manifest.key, _checked_refs(refs, manifest.commit)
         self._require_blobs(manifest)
-        before = read_refs(self.layout.refs(key))
-        self.blobs.sync()
-        self.git_index.add(git_pairs(manifest))
-        end_alias(self.layout, key)
-        self._write_manifest(key, manifest)
-        self.view.put_snapshot(manifest)
+        path = self.layout.refs(key)
+        before = read_refs(path)
         after = {**before, **dict.fromkeys(names, manifest.commit)}
-        if after != before:
-            write_refs(self.layout.refs(key), self.layout.ref_log(key), before, after)
+        self.git_index.add(git_pairs(manifest))
+        with Staging() as staging:
+            self._stage_manifest(staging, key, manifest)
+            if after != before:
+                log_moves(self.layout.ref_log(key), before, after)
+                staging.write(path, encode_refs(after))
+            self._barrier.wait()
+            end_alias(self.layout, key)
+            staging.place(self.layout.manifest(key, manifest.commit))
+            self.view.put_snapshot(manifest)
+            staging.place(path)
         self.view.put_refs(key, after)
+        self._barrier.mark()
 
     def forget_refs(self, key: RepoKey, names: Iterable[str]) -> None:
         """Drop refs that the user follows no more; ``prune`` may then take their snapshots."""
@@ -340,21 +350,18 @@ class Store:
                 hint="run mirror sync again: it fetches what is missing",
             )
 
-    def _write_manifest(self, key: RepoKey, manifest: Manifest) -> None:
+    def _stage_manifest(self, staging: Staging, key: RepoKey, manifest: Manifest) -> None:
+        """Write the manifest beside its place, unless the same is there; keep its first date."""
         path = self.layout.manifest(key, manifest.commit)
         try:
             data = path.read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            data = b""
-        if data:
-            try:
-                first = decode_manifest(data, str(path)).created
-                manifest = manifest.model_copy(update={"created": first})
-            except DamagedError:
-                data = b""  # it is replaced
-        if (encoded := encode_manifest(manifest)) != data:
-            _make_parent(path)
-            write_atomic(path, encoded)
+            first = decode_manifest(data, str(path)).created
+        except (FileNotFoundError, NotADirectoryError, DamagedError):
+            data, first = b"", manifest.created
+        encoded = encode_manifest(manifest.model_copy(update={"created": first}))
+        if encoded != data:
+            staging.write(path, encoded)
+            self._barrier.mark()
 
     def _move_snapshots(self, old: RepoKey, new: RepoKey) -> None:
         """Copy what was mirrored under the old id; repeatable until the alias is written."""
@@ -365,7 +372,10 @@ class Store:
         for commit in commits:
             manifest = self.manifest(new if commit in here else old, commit)
             manifest = manifest.model_copy(update={"repo_id": new.repo_id})
-            self._write_manifest(new, manifest)
+            with Staging() as staging:
+                self._stage_manifest(staging, new, manifest)
+                self._barrier.wait()
+                staging.place(self.layout.manifest(new, commit))
             self.view.put_snapshot(manifest)
         merge_journals(self.layout.history(old), self.layout.history(new))
         merge_journals(self.layout.ref_log(old), self.layout.ref_log(new))
