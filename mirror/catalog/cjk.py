@@ -95,7 +95,8 @@ def _run_expression(run: str) -> str:
 
 def _has_token(text: str) -> bool:
     """Whether ``unicode61`` finds a token in it: letters, digits, private use."""
-    return any(unicodedata.category(char)[0] in "LN" or char >= "\ue000" for char in text)
+    categories = map(unicodedata.category, text)
+    return any(category[0] in "LN" or category == "Co" for category in categories)
 
 
 def _quoted(text: str) -> str:

@@ -201,14 +201,16 @@ def _languages(
 
 def _licenses(data: Mapping[str, Any], tags: tuple[str, ...]) -> tuple[License, ...]:
     stated = (*as_texts(data.get("license")), *_prefixed(tags, "license:"))
-    found = {item.license: item for item in map(parse_license, reversed(stated))}
+    found: dict[str, License] = {}
+    for item in map(parse_license, stated):
+        found.setdefault(item.license, item)
     other, name = found.get("other"), as_text(data.get("license_name"))
     link = as_text(data.get("license_link"), 500)
     if other is not None:
         found["other"] = replace(other, name=name or other.name, link=link)
     elif not found and name:
         found["other"] = License("other", name, link)
-    return tuple(reversed(found.values()))
+    return tuple(found.values())
 
 
 def _libraries(
