@@ -1,11 +1,11 @@
 """Writing to disk so that a reader, or a power cut, never meets half a file.
 
-Every small file of the store (manifests, refs, reports) goes through
-:func:`write_atomic`; every error of the disk that a person can do something about
-becomes a :class:`~mirror.errors.DiskError` that names the path.
+A small file on its own goes through :func:`write_atomic`. What belongs to one snapshot
+(blobs, manifest, refs) is written first, passes one :class:`Barrier` together, and only
+then gets its names (docs/adr/0002-durability-barrier.md).
 
-Blobs are not written here: they are many and large, so they share one barrier
-(:func:`sync_filesystem`, see docs/adr/0002-durability-barrier.md).
+Every error of the disk that a person can do something about becomes a
+:class:`~mirror.errors.DiskError` that names the path.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import contextlib
 import ctypes
 import errno
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from mirror.errors import DiskError
 
@@ -85,12 +86,90 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
                 temporary.unlink()
             raise
         if durable:
-            sync_folder(path.parent)
+            sync_file(path.parent)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names in ``folder`` durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+class Staging:
+    """Several small files that are written first, made durable together, and then placed.
+
+    Between writing and placing the caller passes a :class:`Barrier`. Leaving the context
+    drops what was not placed.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[Path, Path] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for temporary in self._waiting.values():
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+
+    def write(self, path: Path, data: bytes) -> None:
+        """Write what shall replace ``path``, beside it. Its folder is made if need be."""
+        temporary = path.with_name(temporary_name(path.name))
+        self._waiting[path] = temporary
+        with disk_errors(path):
+            try:
+                temporary.write_bytes(data)
+            except FileNotFoundError:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                temporary.write_bytes(data)
+
+    def place(self, path: Path) -> None:
+        """Replace ``path`` by what was written for it; nothing if nothing was."""
+        if path in self._waiting:
+            with disk_errors(path):
+                self._waiting[path].replace(path)
+            del self._waiting[path]
+
+
+class Barrier:
+    """Makes everything written so far durable, once for all who wait for it.
+
+    Thread-safe. Writers :meth:`mark`; whoever is about to refer to what was written
+    waits. Those who wait while another one's sync runs share the next one.
+    """
+
+    def __init__(self, *folders: Path) -> None:
+        self._folders = folders
+        # 1 and 0: an earlier process may have been killed before its barrier.
+        self._written, self._durable = 1, 0
+        self._counting = threading.Lock()
+        self._syncing = threading.Lock()
+
+    def mark(self) -> None:
+        """Say that something was written."""
+        with self._counting:
+            self._written += 1
+
+    def settle(self) -> None:
+        """Wait only if something was marked: at the end of a run, for what was placed last."""
+        if self._written > 1:
+            self.wait()
+
+    def wait(self) -> None:
+        """Return when all that was marked before this call is durable.
+
+        Raises:
+            DiskError: the disk did not take it: nothing may refer to it.
+        """
+        wanted = self._written
+        with self._syncing:
+            if self._durable >= wanted:
+                return
+            covered = self._written
+            devices = {f.stat().st_dev: f for f in self._folders if f.is_dir()}
+            for folder in devices.values():
+                sync_filesystem(folder)
+            self._durable = covered
+
+
+def sync_file(path: Path) -> None:
+    """Make one file's content, or one folder's names, durable."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -17,7 +17,7 @@ from typing import BinaryIO, Final
 
 from mirror.errors import NotFoundError
 from mirror.names import is_digest
-from mirror.store.atomic import disk_errors, sync_filesystem
+from mirror.store.atomic import Barrier, disk_errors, sync_file
 
 #: From this size on a blob is synced on its own before it gets its name. A large file may
 #: have been laid out at full length before its parts came, so after a power cut its size
@@ -30,12 +30,9 @@ _READ_ONLY: Final = 0o444
 class Blobs:
     """The folder ``blobs/``."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, barrier: Barrier | None = None) -> None:
         self._prefix = str(folder)
-        # Blobs of an earlier process that was killed before its barrier may be there.
-        self._unsynced = True
-        self._barrier = threading.Lock()
+        self._barrier = barrier or Barrier(folder)
 
     def path(self, digest: str) -> Path:
         """Where the blob is, or would be."""
@@ -89,13 +86,13 @@ class Blobs:
                 return
             temporary.chmod(_READ_ONLY)
             if size >= SYNC_ALONE:
-                _sync_file(temporary)
-            self._unsynced = True
+                sync_file(temporary)
             try:
                 temporary.rename(target)
             except FileNotFoundError:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 temporary.rename(target)
+        self._barrier.mark()
 
     def write(self, data: bytes) -> str:
         """Store ``data`` and give its digest."""
@@ -140,15 +137,7 @@ class Blobs:
         Raises:
             DiskError: the disk did not take them: nothing may refer to them.
         """
-        with self._barrier:
-            if not self._unsynced or not self._folder.is_dir():
-                return
-            self._unsynced = False  # before: a blob adopted meanwhile sets it again
-            try:
-                sync_filesystem(self._folder)
-            except BaseException:
-                self._unsynced = True
-                raise
+        self._barrier.wait()
 
 
 def _folders(prefix: str) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
@@ -162,11 +151,3 @@ def _folders(prefix: str) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
                 yield name, list(entries)
         except NotADirectoryError:
             continue
-
-
-def _sync_file(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -42,8 +42,15 @@ def read_refs(path: Path) -> dict[str, str]:
     return refs
 
 
-def write_refs(path: Path, log: Path, before: Mapping[str, str], after: Mapping[str, str]) -> None:
-    """Move refs: log the moves (to no commit, for a ref that is dropped), then replace them."""
+def encode_refs(refs: Mapping[str, str]) -> bytes:
+    """Give the text of a refs.json."""
+    return (json.dumps(dict(refs), indent=1, sort_keys=True) + "\n").encode()
+
+
+def log_moves(
+    log: Path, before: Mapping[str, str], after: Mapping[str, str], *, durable: bool = False
+) -> None:
+    """Write down which refs move, and where to (nowhere, for one that is dropped)."""
     names = sorted(before.keys() | after.keys())
     moves = {name: after.get(name) for name in names if before.get(name) != after.get(name)}
     last = last_heads(log) if moves else {}
@@ -51,10 +58,15 @@ def write_refs(path: Path, log: Path, before: Mapping[str, str], after: Mapping[
     records = [
         {"time": time, "ref": name, "commit": commit}
         for name, commit in moves.items()
-        if last.get(name) != commit  # a run that was killed here had logged it
+        if last.get(name) != commit  # a run that was killed had logged it
     ]
-    append_records(log, records, durable=True)
-    write_atomic(path, (json.dumps(after, indent=1, sort_keys=True) + "\n").encode())
+    append_records(log, records, durable=durable)
+
+
+def write_refs(path: Path, log: Path, before: Mapping[str, str], after: Mapping[str, str]) -> None:
+    """Move refs on their own: log the moves, then replace refs.json, both durably."""
+    log_moves(log, before, after, durable=True)
+    write_atomic(path, encode_refs(after))
 
 
 def heads(log: Path) -> dict[str, list[str]]:

@@ -15,7 +15,7 @@ from typing import Any
 from mirror.errors import DamagedError
 from mirror.names import RepoKey, is_digest
 from mirror.store.atomic import disk_errors
-from mirror.store.refs import last_heads, write_refs
+from mirror.store.refs import heads, write_refs
 from mirror.store.store import Store, git_pairs
 from mirror.store.verify import Finding, readable_manifests
 
@@ -147,8 +147,11 @@ def _refs_or_log(store: Store, key: RepoKey) -> dict[str, str]:
         return dict(store.refs(key))
     except DamagedError:
         here = set(store.commits(key))
-        logged = last_heads(store.layout.ref_log(key))
-        return {name: commit for name, commit in logged.items() if commit in here}
+        found = {}
+        for name, commits in heads(store.layout.ref_log(key)).items():
+            if there := [commit for commit in commits if commit in here]:
+                found[name] = there[0]  # a move may be logged and not made
+        return found
 
 
 def _move_away(store: Store, path: Path, name: str) -> str:

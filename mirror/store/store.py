@@ -1,9 +1,11 @@
 """The store: blobs and snapshots of one mirror folder, the truth of the mirror.
 
 Invariant: every commit that a ref points at has a manifest, and every present file of
-a manifest has its blob, durably. :meth:`Store.publish` goes blobs, manifest, view, view's
-refs, refs.json, in this order. A process killed anywhere in it leaves a whole snapshot in
-force; refs.json, being last, tells the next sync to publish again, which completes it.
+a manifest has its blob, durably. :meth:`Store.publish` writes blobs, manifest and refs
+beside their places, passes one barrier, and then places manifest, view, the view's refs
+and refs.json, in this order (of a snapshot that is filled up, the view before the
+manifest). A process killed anywhere in it leaves a whole snapshot in force; what the next
+sync looks at comes last, so it publishes again, which completes it.
 
 Reading needs no write access and no lock. Writing (publish, add_alias, observe …) is
 for the holder of :meth:`Store.write_lock`; publishing different repos from several
@@ -116,7 +118,7 @@ class Store:
             try:
                 yield
             finally:
-                self._barrier.wait()
+                self._barrier.settle()
 
     def write_lock(self, purpose: str) -> AbstractContextManager[None]:
         """Be the only writer for a while. Does not wait; ends with the process.
@@ -265,21 +267,24 @@ class Store:
         """
         key, names = manifest.key, _checked_refs(refs, manifest.commit)
         self._require_blobs(manifest)
-        path = self.layout.refs(key)
-        before = read_refs(path)
+        refs_path, place = self.layout.refs(key), self.layout.manifest(key, manifest.commit)
+        before = read_refs(refs_path)
         after = {**before, **dict.fromkeys(names, manifest.commit)}
+        grows = place.exists()
         self.git_index.add(git_pairs(manifest))
         with Staging() as staging:
             self._stage_manifest(staging, key, manifest)
             if after != before:
                 log_moves(self.layout.ref_log(key), before, after)
-                staging.write(path, encode_refs(after))
+                staging.write(refs_path, encode_refs(after))
             self._barrier.wait()
             end_alias(self.layout, key)
-            staging.place(self.layout.manifest(key, manifest.commit))
+            if not grows:  # a snapshot of the view always has a manifest
+                staging.place(place)
             self.view.put_snapshot(manifest)
-            staging.place(path)
-        self.view.put_refs(key, after)
+            staging.place(place)
+            self.view.put_refs(key, after)
+            staging.place(refs_path)
         self._barrier.mark()
 
     def forget_refs(self, key: RepoKey, names: Iterable[str]) -> None:

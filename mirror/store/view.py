@@ -6,7 +6,7 @@ alone. A snapshot folder appears whole, by one rename; a ref is written after th
 snapshot it points at. ``trees/<commit>.json`` lists the files that are there and no
 others, because clients take a listed file that is missing for an interrupted download.
 
-Unfinished work lives in ``<repo folder>/tmp/``, where no client looks.
+Unfinished work lies in the repo's folder as ``.<name>.tmp``, where no client looks.
 """
 
 from __future__ import annotations
@@ -66,7 +66,6 @@ class View:
             for name, commit in wanted.items():
                 if present.get(name) != commit:
                     _write(folder, folder / "refs" / name, commit.encode())
-            _tidy(folder)
 
     def put_alias(self, alias: RepoKey, target: RepoKey) -> None:
         """Make the folder of ``alias`` a link to that of ``target``, beside it.
@@ -96,7 +95,6 @@ class View:
         with disk_errors(folder):
             tree_path(folder, commit).unlink(missing_ok=True)
             self._discard(folder, folder / "snapshots" / commit)
-            _tidy(folder)
 
     def remove_file(self, key: RepoKey, commit: str, path: str) -> None:
         """Take one damaged file out of the view, so that no client loads it."""
@@ -285,17 +283,11 @@ def tree_path(folder: Path, commit: str) -> Path:
 
 
 def _scratch(folder: Path, name: str) -> Path:
-    """A free name in the repo's folder for work, the folder made if need be."""
-    path = folder / "tmp" / name
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """A free name for work in the repo's folder, where clients look at three names only."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / temporary_name(name)
     _remove(path)
     return path
-
-
-def _tidy(folder: Path) -> None:
-    """Take the place for work away, if nothing is in it."""
-    with contextlib.suppress(OSError):
-        (folder / "tmp").rmdir()
 
 
 def _write(folder: Path, target: Path, data: bytes) -> None:
@@ -305,7 +297,7 @@ def _write(folder: Path, target: Path, data: bytes) -> None:
             return
     except OSError:
         pass
-    beside = _scratch(folder, temporary_name("write"))
+    beside = _scratch(folder, "file")
     beside.write_bytes(data)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

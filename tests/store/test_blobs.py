@@ -111,10 +111,10 @@ def test_the_barrier_is_passed_once_for_all_new_blobs(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[Path] = []
-    monkeypatch.setattr("mirror.store.blobs.sync_filesystem", calls.append)
+    monkeypatch.setattr("mirror.store.atomic.sync_filesystem", calls.append)
     store.blobs.sync()  # blobs of an earlier process may wait for it
     store.blobs.sync()
-    assert [store.layout.blobs] == calls
+    assert len(calls) == 1  # both folders are on one file system
     store.blobs.write(b"1")
     store.blobs.write(b"2")
     store.blobs.sync()
@@ -129,7 +129,7 @@ def test_a_barrier_that_fails_is_tried_again(store: Store, monkeypatch: pytest.M
         calls.append(folder)
         raise OSError("broken")
 
-    monkeypatch.setattr("mirror.store.blobs.sync_filesystem", fail)
+    monkeypatch.setattr("mirror.store.atomic.sync_filesystem", fail)
     for _ in range(2):
         with pytest.raises(OSError, match="broken"):
             store.blobs.sync()

@@ -76,7 +76,8 @@ def assert_all_there(answer: dict[str, Any]) -> None:
 def test_the_real_client_loads_everything(store: Store) -> None:
     fill(store)
     # As after a kill: unfinished work must not disturb a client.
-    (store.layout.view(KEY) / "tmp" / TWO).mkdir(parents=True)
+    (store.layout.view(KEY) / f".{TWO}.tmp" / "sub").mkdir(parents=True)
+    (store.layout.view(KEY) / ".file.tmp").write_text("x")
     assert_all_there(use(store.root))
 
 

@@ -26,7 +26,7 @@ def test_a_full_disk_is_a_disk_error_and_harms_nothing(tmp_path: Path) -> None:
     kinds = {refused.split("/")[0] for refused in json.loads(done.stdout)}
     assert kinds == {"blobs", "git-index", "repos", "hub"}
     assert {Path(refused).name for refused in json.loads(done.stdout)} >= {
-        "refs",
+        "refs.json",
         f"{commit_of('2')}.json",
     }
 

@@ -119,8 +119,8 @@ def test_temporaries_of_a_killed_process_go_at_once(store: Store) -> None:
     ]
     for path in leftovers:
         path.write_text("x")
-    scratch = store.layout.view(KEY) / "tmp"
-    (scratch / COMMITS[1]).mkdir(parents=True)
+    scratch = store.layout.view(KEY) / f".{COMMITS[1]}.tmp"
+    (scratch / "sub").mkdir(parents=True)
     plan = plan_prune(store, 0)
 
     expected = {str(path.relative_to(store.root)) for path in [*leftovers, scratch]}
