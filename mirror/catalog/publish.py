@@ -7,7 +7,6 @@ thrown away.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from mirror.errors import CatalogError, DiskError, MirrorError
-from mirror.store.atomic import disk_errors, sync_folder, temporary_name
+from mirror.store.atomic import disk_errors, sync_file, temporary_name
 
 _PRAGMAS: Final = (
     "PRAGMA journal_mode = MEMORY",
@@ -44,9 +43,9 @@ def published(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         with disk_errors(path):
-            _sync(temporary)
+            sync_file(temporary)
             temporary.replace(path)
-            sync_folder(path.parent)
+            sync_file(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -100,11 +99,3 @@ def _wrapped(error: Exception, path: Path) -> Exception:
     elif name.startswith(_DAMAGE):
         found = CatalogError(f"{path} is damaged: {cause}", hint="run mirror reindex")
     return found or error
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
