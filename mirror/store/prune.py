@@ -13,7 +13,6 @@ listed lacks its bytes, and planning again finds the rest.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from mirror.names import RepoKey
 from mirror.store.atomic import disk_errors, is_temporary
 from mirror.store.refs import heads
 from mirror.store.store import Store
+from mirror.store.walk import folder_names
 
 #: How long what a run left unfinished is kept for the next run to go on with.
 STALE_AFTER: Final = timedelta(days=7)
@@ -213,11 +213,7 @@ def _with_commits(folders: Iterable[Path]) -> Iterator[Path]:
 
 
 def _children(folder: Path) -> list[Path]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(Path(entry.path) for entry in entries)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+    return [folder / name for name in folder_names(str(folder))]
 
 
 def _remove(path: Path) -> None:

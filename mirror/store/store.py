@@ -14,7 +14,6 @@ threads is safe. Knows neither network nor SQL.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
@@ -30,7 +29,7 @@ from mirror.errors import (
     UnknownFormatError,
     UsageError,
 )
-from mirror.names import NO_NAMESPACE, RepoKey, RepoType, check_ref_name, is_commit
+from mirror.names import RepoKey, RepoType, check_ref_name, is_commit
 from mirror.store.aliases import end_alias, follow_aliases, read_alias, write_alias
 from mirror.store.atomic import Barrier, Staging, disk_errors, is_temporary, write_atomic
 from mirror.store.blobs import Blobs
@@ -43,6 +42,7 @@ from mirror.store.manifest import Manifest, ManifestFile, decode_manifest, encod
 from mirror.store.refs import encode_refs, heads, log_moves, read_refs, write_refs
 from mirror.store.runs import read_reports, write_report
 from mirror.store.view import View
+from mirror.store.walk import folder_names, repo_folders
 
 #: What may lie in a folder that becomes a mirror: the settings, and what ext4 puts at a root.
 _NOT_IN_THE_WAY: Final = {"mirror.toml", "lost+found"}
@@ -138,13 +138,15 @@ class Store:
 
     def repos(self, repo_type: RepoType | None = None) -> Iterator[RepoKey]:
         """Give every repo with a ref or a commit, folder by folder; aliases are not repos."""
-        for key, names in self._folders(repo_type):
+        for key, names in repo_folders(self.layout, repo_type):
             if "alias" not in names and ("refs.json" in names or "commits" in names):
                 yield key
 
     def aliases(self) -> Mapping[RepoKey, RepoKey]:
         """Give every other name, with the repo it stands for in the end."""
-        return {key: self.canonical(key) for key, names in self._folders(None) if "alias" in names}
+        return {
+            key: self.canonical(key) for key, names in repo_folders(self.layout) if "alias" in names
+        }
 
     def canonical(self, key: RepoKey) -> RepoKey:
         """Follow aliases; a key that is none is given back.
@@ -169,13 +171,9 @@ class Store:
 
     def commits(self, key: RepoKey) -> tuple[str, ...]:
         """Give the commits that have a manifest, sorted; refs may point at some only."""
-        folder = self.layout.commits(self.canonical(key))
-        try:
-            names = [entry.name for entry in os.scandir(folder)]
-        except (FileNotFoundError, NotADirectoryError):
-            return ()
+        names = folder_names(str(self.layout.commits(self.canonical(key))))
         stems = (name.removesuffix(".json") for name in names if name.endswith(".json"))
-        return tuple(sorted(stem for stem in stems if is_commit(stem)))
+        return tuple(stem for stem in stems if is_commit(stem))
 
     def manifest(self, key: RepoKey, commit: str) -> Manifest:
         """Read the manifest of one commit.
@@ -325,19 +323,6 @@ class Store:
 
     # --- steps of the above ---------------------------------------------------
 
-    def _folders(self, repo_type: RepoType | None) -> Iterator[tuple[RepoKey, set[str]]]:
-        """Every folder of repos/, with the names in it."""
-        for kind in [repo_type] if repo_type else RepoType:
-            top = f"{self.layout.repos}/{kind.plural}"
-            for namespace in _names(top):
-                for name in _names(f"{top}/{namespace}"):
-                    repo_id = name if namespace == NO_NAMESPACE else f"{namespace}/{name}"
-                    try:
-                        key = RepoKey(kind, repo_id)
-                    except BadNameError:
-                        continue  # not ours
-                    yield key, set(_names(f"{top}/{namespace}/{name}"))
-
     def _what_is_there(self, key: RepoKey) -> str:
         refs = self.refs(key)
         there = sorted(refs) or [commit[:12] for commit in self.commits(key)]
@@ -394,7 +379,9 @@ class Store:
         """Let older names lead straight on: ``old`` may become the name of another repo."""
         if not self.layout.repo(old).is_dir():
             return  # no name can lead here; spares looking through all folders
-        for alias in [key for key, names in self._folders(old.repo_type) if "alias" in names]:
+        for alias in [
+            key for key, names in repo_folders(self.layout, old.repo_type) if "alias" in names
+        ]:
             if read_alias(self.layout, alias) == old:
                 write_alias(self.layout, alias, new)
                 self.view.put_alias(alias, new)
@@ -404,7 +391,7 @@ class Store:
         with disk_errors(folder):
             for name in ("refs.json", "ref_log.jsonl", "history.jsonl"):
                 (folder / name).unlink(missing_ok=True)
-            for name in _names(f"{folder}/commits"):
+            for name in folder_names(f"{folder}/commits"):
                 (folder / "commits" / name).unlink()
             if (folder / "commits").is_dir():
                 (folder / "commits").rmdir()
@@ -427,14 +414,6 @@ def _checked_refs(names: Iterable[str], commit: str) -> list[str]:
 
 def _absolute(root: Path | str) -> Path:
     return Path(root).expanduser().absolute()
-
-
-def _names(folder: str) -> list[str]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entry.name for entry in entries)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
 
 
 def _same_folder(one: Path, other: Path) -> bool:
