@@ -119,6 +119,15 @@ class Fetcher:
             )
 
 
+def discard_small(partial: Path) -> None:
+    """Remove the small files that a killed run had not handed over: they are fetched anew.
+
+    Of large files the parts stay. The caller holds the lock, so nobody is writing them.
+    """
+    for path in partial.glob("*.small"):
+        path.unlink(missing_ok=True)
+
+
 def allocated(partial: Path) -> dict[str, int]:
     """Give the bytes that files under way occupy already: they have holes."""
     with os.scandir(partial) as entries:

@@ -20,7 +20,7 @@ from mirror.names import RepoKey
 from mirror.settings import PolicySettings, Settings
 from mirror.store import Manifest, Observation, Store
 from mirror.store.view import list_files
-from mirror.sync.fetch import Fetcher
+from mirror.sync.fetch import Fetcher, discard_small
 from mirror.sync.interrupt import run_to_end
 from mirror.sync.last import last_run
 from mirror.sync.ledger import Ledger, report_of, state_of
@@ -127,6 +127,7 @@ class _Run:
         self._ledger = Ledger()
         self._rounds = Rounds(self._ledger, settings.upstream.endpoint, self._fail)
         self._writing = asyncio.Lock()
+        discard_small(store.layout.partial)
         self._prepared: Prepared | None = None
         self._last = last_run(store, settings.upstream.endpoint)
 
