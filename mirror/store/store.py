@@ -42,7 +42,7 @@ from mirror.store.manifest import Manifest, ManifestFile, decode_manifest, encod
 from mirror.store.refs import encode_refs, heads, log_moves, read_refs, write_refs
 from mirror.store.runs import read_reports, write_report
 from mirror.store.view import View
-from mirror.store.walk import folder_names, repo_folders
+from mirror.store.walk import alias_keys, folder_names, repo_folders
 
 #: What may lie in a folder that becomes a mirror: the settings, and what ext4 puts at a root.
 _NOT_IN_THE_WAY: Final = {"mirror.toml", "lost+found"}

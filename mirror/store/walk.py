@@ -29,6 +29,13 @@ def repo_folders(
                 yield key, set(folder_names(f"{top}/{namespace}/{name}"))
 
 
+def alias_keys(layout: Layout, repo_type: RepoType | None = None) -> Iterator[RepoKey]:
+    """Give every name that stands for another repo."""
+    for key, names in repo_folders(layout, repo_type):
+        if "alias" in names:
+            yield key
+
+
 def folder_names(folder: str) -> list[str]:
     """Give the names in a folder, sorted; none where there is no folder."""
     try:
