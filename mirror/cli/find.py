@@ -87,12 +87,20 @@ def search(
         emit_json(found.as_json())
         return
     emit_table(_COLUMNS, [_row(hit) for hit in found.hits])
-    first = filters["offset"] + 1
-    last = filters["offset"] + len(found.hits)
-    if not found.total:
+    _say_place(filters["offset"], len(found.hits), found.total)
+
+
+def _say_place(offset: int, shown: int, total: int) -> None:
+    """Tell a person which part of the hits this is, if it is not all."""
+    last = offset + shown
+    if not total:
         talk("nothing found")
-    elif (first, last) != (1, found.total):
-        talk(f"{first} to {last} of {found.total:,}; --offset {last} shows the next ones")
+    elif not shown:
+        talk(f"no more than {total:,}")
+    elif last < total:
+        talk(f"{offset + 1:,} to {last:,} of {total:,}; --offset {last} shows the next ones")
+    elif offset:
+        talk(f"{offset + 1:,} to {last:,} of {total:,}")
 
 
 @click.command(

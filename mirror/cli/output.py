@@ -56,7 +56,7 @@ def clean(text: str) -> str:
 
 def one_line(text: str) -> str:
     """Make one clean line of any text."""
-    return " ".join(clean(text).split())
+    return clean(" ".join(text.split()))
 
 
 def emit(text: str = "") -> None:
