@@ -144,9 +144,7 @@ class Store:
 
     def aliases(self) -> Mapping[RepoKey, RepoKey]:
         """Give every other name, with the repo it stands for in the end."""
-        return {
-            key: self.canonical(key) for key, names in repo_folders(self.layout) if "alias" in names
-        }
+        return {key: self.canonical(key) for key in alias_keys(self.layout)}
 
     def canonical(self, key: RepoKey) -> RepoKey:
         """Follow aliases; a key that is none is given back.
@@ -379,9 +377,7 @@ class Store:
         """Let older names lead straight on: ``old`` may become the name of another repo."""
         if not self.layout.repo(old).is_dir():
             return  # no name can lead here; spares looking through all folders
-        for alias in [
-            key for key, names in repo_folders(self.layout, old.repo_type) if "alias" in names
-        ]:
+        for alias in list(alias_keys(self.layout, old.repo_type)):
             if read_alias(self.layout, alias) == old:
                 write_alias(self.layout, alias, new)
                 self.view.put_alias(alias, new)
