@@ -27,6 +27,7 @@ from mirror.catalog.results import (
 )
 from mirror.catalog.search import select_hits, select_total
 from mirror.catalog.snippets import make_snippet
+from mirror.catalog.values import clean_text
 from mirror.names import RepoKey, RepoType
 
 #: Repos whose details are read with one statement.
@@ -72,7 +73,7 @@ def read_stats(connection: Connection) -> CatalogStats:
 
 def find_keys(connection: Connection, text: str) -> list[RepoKey]:
     """Give the repos that ``text`` may mean, the best spelling only."""
-    text = text.removeprefix("hf://").strip("/ ")
+    text = clean_text(text).removeprefix("hf://").strip("/ ")
     head, _, tail = text.partition("/")
     kinds = [kind for kind in RepoType if tail and head == kind.plural]
     repo_id = tail if kinds else text

@@ -28,6 +28,7 @@ _TELLING: Final = re.compile(
 _NO_PROSE: Final = re.compile(r"[-*+|<>=~`!$]|\d+[.)] |\[!|\{\{")
 _IMAGE: Final = re.compile(r"!\[[^\[\]]{0,500}\]\([^()\s]{0,2000}[^()]{0,200}\)")
 _LINK: Final = re.compile(r"\[([^\[\]]{0,500})\]\([^()\s]{0,2000}[^()]{0,200}\)")
+_BREAK: Final = re.compile(r"<(?:br|p|div|li|t[dhr]|h\d|hr)\b[^<>]{0,2000}>", re.IGNORECASE)
 _TAG: Final = re.compile(r"</?[A-Za-z][^<>]{0,2000}>")
 _MARKS: Final = re.compile(r"\*\*|__|`|~~|(?<!\w)[*_](?=\w)|(?<=\w)[*_](?!\w)")
 _SPACE: Final = re.compile(r"\s+")
@@ -63,7 +64,7 @@ def plain_line(markdown: str, limit: int) -> str:
     """Give Markdown as one line of text without marks, at most ``limit`` characters."""
     text = markdown[: 4 * limit]
     text = _LINK.sub(r"\1", _IMAGE.sub("", text))
-    text = html.unescape(_TAG.sub(" ", text))
+    text = html.unescape(_TAG.sub("", _BREAK.sub(" ", text)))
     text = _SPACE.sub(" ", _ESCAPE.sub(r"\1", _MARKS.sub("", text))).strip()
     return text if len(text) <= limit else shorten(text, limit)
 

@@ -12,6 +12,7 @@ from typing import Final
 from mirror.catalog.cjk import query_words
 from mirror.catalog.languages import parse_language
 from mirror.catalog.licenses import license_id
+from mirror.catalog.values import clean_text
 from mirror.catalog.vocabulary import task_name
 from mirror.errors import UsageError
 from mirror.names import RepoType
@@ -56,6 +57,13 @@ class Query:
     offset: int = 0
 
     def __post_init__(self) -> None:
+        # What Python makes of bytes on a command line may be no text that SQLite takes.
+        object.__setattr__(self, "text", clean_text(self.text))
+        for name in _FILTERS:
+            object.__setattr__(self, name, tuple(map(clean_text, getattr(self, name))))
+        self._check()
+
+    def _check(self) -> None:
         if len(self.text) > MAX_TEXT or len(query_words(self.text)) > MAX_WORDS:
             raise UsageError(
                 f"the search has more than {MAX_WORDS} words or {MAX_TEXT} characters",

@@ -16,6 +16,8 @@ from mirror.catalog.prose import plain_line
 WIDTH: Final = 200
 _SEARCHED: Final = 200_000
 
+#: Headings, lists, quotes and tables begin with these.
+_MARKS: Final = "#>*-+| \t"
 _WORD: Final = re.compile(r"[^\W_]+")
 
 
@@ -29,7 +31,7 @@ def make_snippet(body: str, text: str) -> str | None:
     for line in unicodedata.normalize("NFC", body[:_SEARCHED]).split("\n"):
         folded = fold(line)
         found = sum(1 for word in words if word in folded)
-        if found > most and (plain := plain_line(line, 4 * WIDTH)):
+        if found > most and (plain := plain_line(line.lstrip(_MARKS), 4 * WIDTH)):
             best, most = plain, found
             if found == len(words):
                 break

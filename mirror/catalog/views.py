@@ -8,17 +8,19 @@ from __future__ import annotations
 from typing import Final
 
 
-def _list(column: str, table: str, order: str = "position") -> str:
+def _list(column: str, table: str, condition: str = "1") -> str:
+    """A repo's values in their own order, each once, as one text."""
     return (
-        f"(SELECT group_concat({column}, ', ') FROM (SELECT DISTINCT {column} FROM {table} "  # noqa: S608
-        f"WHERE {table}.repo = repos.repo ORDER BY {order}))"
+        f"(SELECT group_concat(value, ', ') FROM (SELECT {column} AS value FROM {table} "  # noqa: S608
+        f"WHERE {table}.repo = repos.repo AND {condition} "
+        "GROUP BY value ORDER BY min(position)))"
     )
 
 
 _COMMON: Final = f"""
     repo_id,
     title,
-    {_list("task", "repo_tasks")} AS tasks,
+    {_list("task", "repo_tasks", "kind = 'task'")} AS tasks,
     {_list("language", "repo_languages")} AS languages,
     {_list("coalesce(name, license)", "repo_licenses")} AS licenses,
     {_list("library", "repo_libraries")} AS libraries,
