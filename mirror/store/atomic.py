@@ -14,6 +14,7 @@ import contextlib
 import ctypes
 import errno
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -197,7 +198,7 @@ def sync_filesystem(folder: Path) -> None:
 
 
 def exchange(one: Path, other: Path) -> None:
-    """Swap two names of one file system in one step, whatever they are.
+    """Swap two folders (or links) of one file system in one step. For what is derived.
 
     Where the system cannot (not Linux, some network file systems), ``one`` is away
     for the moment between two renames.
@@ -208,6 +209,7 @@ def exchange(one: Path, other: Path) -> None:
         if renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0:
             return
     aside = one.with_name(temporary_name(one.name))
+    shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed here
     one.rename(aside)
     other.rename(one)
     aside.rename(other)
