@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from huggingface_hub.utils import parse_ratelimit_headers
+from huggingface_hub.utils import RateLimitInfo, parse_ratelimit_headers
 
 from mirror.errors import RateLimitError
 from mirror.hub.counts import RequestCounts
@@ -68,18 +68,17 @@ class Gate:
     def leave(self, headers: Mapping[str, str] | None = None) -> None:
         """Take note of an answer's headers; ``None`` when no answer came."""
         self._under_way -= 1
-        if headers is None or "RateLimit" not in headers:
-            return
-        info = parse_ratelimit_headers(headers)
-        if info is not None:
+        if headers is not None and (info := rate_limit(headers)) is not None:
             self._left = info.remaining
             self._left_until = time.monotonic() + info.reset_in_seconds
 
     def refused(self, headers: Mapping[str, str]) -> float:
         """Close for as long as a 429 (or 503) asks; give the seconds."""
-        self._refusals += 1
+        if time.monotonic() >= self._closed_until:
+            # Workers that are refused together are refused once.
+            self._refusals += 1
         wait = retry_after(headers)
-        if wait is None and (info := parse_ratelimit_headers(headers)) and info.remaining == 0:
+        if wait is None and (info := rate_limit(headers)) and info.remaining == 0:
             wait = float(info.reset_in_seconds)
         # "Retry-After: 0" must not become a busy loop.
         wait = max(wait or 0.0, self._backoff.delay(self._refusals if wait is None else 1))
@@ -105,6 +104,17 @@ class Gate:
         return min(rest, _LOOK_AGAIN) if self._under_way else rest
 
 
+def rate_limit(headers: Mapping[str, str]) -> RateLimitInfo | None:
+    """Read ``RateLimit``; ``None`` where it is missing or makes no sense."""
+    if "RateLimit" not in headers:
+        return None
+    try:
+        return parse_ratelimit_headers(headers)
+    except ValueError:
+        # Python refuses to read a number of thousands of digits.
+        return None
+
+
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Read ``Retry-After``, seconds or an HTTP date, as seconds from now."""
     value = headers.get("Retry-After", "").strip()
@@ -112,7 +122,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return float(value[:9])
     try:
         when = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if when.tzinfo is None:
         when = when.replace(tzinfo=UTC)

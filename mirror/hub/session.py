@@ -12,7 +12,8 @@ import base64
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from typing import Final, Self
 from urllib.request import getproxies, proxy_bypass
 
@@ -20,8 +21,7 @@ import aiohttp
 import huggingface_hub
 from yarl import URL
 
-from mirror import __version__
-from mirror.errors import BadAnswerError, RateLimitError, TransportError
+from mirror.errors import BadAnswerError, RateLimitError, SettingsError, TransportError
 from mirror.hub.answers import absolute, discard, error_of, same_origin, shown
 from mirror.hub.counts import RequestCounts
 from mirror.hub.limits import Gate
@@ -38,8 +38,13 @@ _TOTAL_FACTOR: Final = 10
 
 @dataclass(frozen=True)
 class _Proxy:
-    url: URL
-    headers: Mapping[str, str]
+    """How to reach an origin: directly where ``url`` is ``None``."""
+
+    url: URL | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """For the proxy, beside the request's own: http passes through it as it is."""
+    connect_headers: Mapping[str, str] = field(default_factory=dict)
+    """For the proxy alone: it makes a tunnel for https."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ class Session:
             sock_connect=transfer.connect_timeout,
             sock_read=transfer.read_timeout,
         )
-        self._proxies: dict[URL, _Proxy | None] = {}
+        self._proxies: dict[URL, _Proxy] = {}
         self._client: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -111,6 +116,7 @@ class Session:
             response = await self._follow(url, call)
             async with response:
                 if response.status != 200:
+                    await discard(response)
                     raise error_of(response.status, response.headers, url, is_file=False)
                 yield response
 
@@ -179,12 +185,12 @@ class Session:
         try:
             response = await self._client.get(
                 url,
-                headers=call.own_headers if own else call.headers,
+                headers={**(call.own_headers if own else call.headers), **proxy.headers},
                 allow_redirects=False,
                 auto_decompress=call.decompress,
                 timeout=call.timeout,
-                proxy=proxy.url if proxy else None,
-                proxy_headers=proxy.headers if proxy else None,
+                proxy=proxy.url,
+                proxy_headers=proxy.connect_headers,
             )
             answer = response.headers
         finally:
@@ -213,7 +219,7 @@ class Session:
             raise BadAnswerError(f"{shown(url)} redirects from https to http, to {shown(target)}")
         return target
 
-    def _proxy(self, url: URL) -> _Proxy | None:
+    def _proxy(self, url: URL) -> _Proxy:
         origin = url.origin()
         if origin not in self._proxies:
             self._proxies[origin] = find_proxy(origin)
@@ -222,24 +228,42 @@ class Session:
 
 def user_agent() -> str:
     """Say who asks, as the Hub's own client does: program and library versions."""
-    return f"hub-mirror/{__version__}; hf_hub/{huggingface_hub.__version__}"
+    try:
+        ours = version("hub-mirror")
+    except PackageNotFoundError:
+        # Run from a folder of sources that was never installed.
+        ours = "0"
+    return f"hub-mirror/{ours}; hf_hub/{huggingface_hub.__version__}"
 
 
-def find_proxy(origin: URL) -> _Proxy | None:
+def find_proxy(origin: URL) -> _Proxy:
     """Read HTTP_PROXY, HTTPS_PROXY and NO_PROXY for one origin.
 
     aiohttp's own ``trust_env`` would also send passwords from ~/.netrc, and goes
     through a thread twice for every request.
+
+    Raises:
+        SettingsError: the variable names no http proxy.
     """
-    proxies = getproxies()
-    if origin.scheme not in proxies or proxy_bypass(f"{origin.host}:{origin.port}"):
-        return None
-    url = URL(proxies[origin.scheme])
+    text = getproxies().get(origin.scheme)
+    if not text or proxy_bypass(f"{origin.host}:{origin.port}"):
+        return _Proxy()
+    try:
+        url = URL(text if "://" in text else f"http://{text}")
+    except ValueError:
+        url = URL()
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise SettingsError(
+            f"{origin.scheme}_proxy names no proxy of http",
+            hint=f"unset {origin.scheme}_proxy, or list {origin.host} in no_proxy",
+        )
     if url.user is None:
-        return _Proxy(url, {})
-    pair = f"{url.user}:{url.password or ''}".encode()
-    secret = base64.b64encode(pair).decode()
-    return _Proxy(url.with_user(None), {"Proxy-Authorization": f"Basic {secret}"})
+        return _Proxy(url)
+    secret = base64.b64encode(f"{url.user}:{url.password or ''}".encode()).decode()
+    headers = {"Proxy-Authorization": f"Basic {secret}"}
+    if origin.scheme == "https":
+        return _Proxy(url.with_user(None), connect_headers=headers)
+    return _Proxy(url.with_user(None), headers)
 
 
 @contextmanager
@@ -248,6 +272,8 @@ def _transport_errors(url: URL) -> Iterator[None]:
         yield
     except TimeoutError as error:
         raise TransportError(f"no answer in time from {shown(url)}") from error
+    except aiohttp.ClientPayloadError as error:
+        raise TransportError(f"{shown(url)} ends before its end") from error
     except (aiohttp.ClientError, ssl.SSLError, OSError) as error:
         name = type(error).__name__
         raise TransportError(f"{shown(url)}: {name}: {str(error)[:200]}") from error
