@@ -101,7 +101,11 @@ def prune(session: Session, /, dry_run: bool) -> None:
     older ones of each as [retention] keep says; the last snapshot of every repo. What
     upstream says about a repo, or whether it is still selected, plays no part.
     """
-    plan = session.mirror().prune(dry_run=dry_run)
+    from mirror.cli.progress import watch_wait
+
+    mirror = session.mirror()
+    with watch_wait("reading all manifests"):
+        plan = mirror.prune(dry_run=dry_run)
     if session.as_json:
         emit_json(plan.as_json())
         return
@@ -139,7 +143,11 @@ def reindex(session: Session) -> None:
     `mirror sync` keeps the catalog up to date. This is for a catalog that was deleted,
     damaged, or written by another version.
     """
-    report = session.mirror().reindex()
+    from mirror.cli.progress import watch_wait
+
+    mirror = session.mirror()
+    with watch_wait("indexing"):
+        report = mirror.reindex()
     if session.as_json:
         emit_json(report.as_json())
         return

@@ -98,7 +98,11 @@ def sync(
 
 def show_plan(session: Session, /, repos: Sequence[str], *, files: bool, recheck: bool) -> None:
     """Print the plan, and leave with the code that says whether all of it could be made."""
-    found = session.mirror().plan(repos, recheck=recheck)
+    from mirror.cli.progress import watch_wait
+
+    mirror = session.mirror()
+    with watch_wait("asking upstream"):
+        found = mirror.plan(repos, recheck=recheck)
     if session.as_json:
         emit_json(found.as_json(files=files))
     else:

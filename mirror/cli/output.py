@@ -116,42 +116,57 @@ def _cell(value: Cell | str | int) -> Cell:
 
 
 def _rich_table(columns: Sequence[Column], rows: list[list[Cell]]) -> None:
+    from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
 
-    terminal = console()
+    screen = console()
+    widest = [
+        max(cell_len(text) for text in [column.heading, *(one_line(r[i].shown) for r in rows)])
+        for i, column in enumerate(columns)
+    ]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column, width in zip(columns, _widths(columns, rows, terminal.width), strict=True):
+    widths = fit(columns, widest, screen.width)
+    for place, width in widths.items():
+        column = columns[place]
+        overflow: Literal["fold", "ellipsis"] = "fold" if column.whole else "ellipsis"
         table.add_column(
             column.heading,
             justify=column.justify,
             no_wrap=not column.whole,
-            overflow="fold" if column.whole else "ellipsis",
+            overflow=overflow,
             width=width,
         )
     for row in rows:
-        table.add_row(*(Text(one_line(cell.shown), style=cell.style) for cell in row))
-    terminal.print(table)
+        table.add_row(*(Text(one_line(row[i].shown), style=row[i].style) for i in widths))
+    screen.print(table)
 
 
-def _widths(columns: Sequence[Column], rows: list[list[Cell]], width: int) -> list[int]:
-    """Fit columns into a line: the last give way first, whole ones (ids) only when they must.
+def fit(columns: Sequence[Column], widest: Sequence[int], available: int) -> dict[int, int]:
+    """Give the columns that a terminal has room for: place → width.
 
-    Left to itself rich narrows columns that may fold before all others, to nothing.
+    Texts are cut before names are folded onto more lines; numbers are never cut, as half a
+    number is a wrong one. Where even that is too wide, columns go, from the right.
     """
-    from rich.cells import cell_len
-
-    lines = [[column.heading for column in columns]]
-    lines += [[one_line(cell.shown) for cell in row] for row in rows]
-    widths = [max(cell_len(line[i]) for line in lines) for i in range(len(columns))]
-    excess = sum(widths) + 2 * (len(columns) - 1) - width
-    for whole in (False, True):
-        for i in reversed(range(len(columns))):
-            if columns[i].whole == whole and excess > 0:
-                given = min(excess, max(0, widths[i] - _LEAST_WIDTH))
-                widths[i] -= given
-                excess -= given
+    shown = list(range(len(columns)))
+    least = [_least(column, width) for column, width in zip(columns, widest, strict=True)]
+    while sum(least[i] for i in shown) + 2 * (len(shown) - 1) > available and len(shown) > 1:
+        shown.remove(max((i for i in shown if not columns[i].whole), default=shown[-1]))
+    widths = {i: widest[i] for i in shown}
+    for names in (False, True):
+        shrinking = [i for i in shown if columns[i].whole == names]
+        while sum(widths.values()) + 2 * (len(shown) - 1) > available:
+            place = max(shrinking, key=lambda i: widths[i] - least[i], default=None)
+            if place is None or widths[place] <= least[place]:
+                break
+            widths[place] -= 1
     return widths
+
+
+def _least(column: Column, widest: int) -> int:
+    if column.justify == "right":
+        return widest
+    return min(widest, 24 if column.whole else 8)
 
 
 def _aligned_table(columns: Sequence[Column], rows: list[list[Cell]]) -> None:

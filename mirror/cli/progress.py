@@ -203,6 +203,18 @@ def watch_bytes(what: str, *, quiet: bool) -> Iterator[Callable[[int, int], None
         yield lambda done, total: bars.update(task, completed=done, total=total)
 
 
+@contextmanager
+def watch_wait(what: str) -> Iterator[None]:
+    """Show on a terminal that work of unknown length is going on."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(what):
+        yield
+
+
 def describe_problem(problem: Problem) -> str:
     """Say what failed, why, whether the old copy stays, and what to do."""
     revision = f" {problem.revision}" if problem.revision else ""

@@ -163,6 +163,12 @@ class TestProcess:
 
 
 class TestHelp:
+    def test_without_arguments(self, cli: Cli) -> None:
+        ran = cli(code=2)
+
+        assert "Choose what to mirror:" in ran.err
+        assert "" == ran.out
+
     def test_names_every_command_under_its_family(self, cli: Cli) -> None:
         text = cli("--help").out
 

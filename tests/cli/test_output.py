@@ -24,6 +24,7 @@ from mirror.cli.output import (
     emit_json,
     emit_pairs,
     emit_table,
+    fit,
     human_duration,
     human_size,
     number_of,
@@ -160,12 +161,38 @@ def in_a_terminal(args: list[str], columns: int, **env: str) -> list[str]:
     return text.replace("\r\n", "\n").splitlines()
 
 
-@pytest.mark.parametrize("columns", [60, 80, 140])
+@pytest.mark.parametrize("columns", [70, 80, 140])
 def test_a_terminal_gets_a_table_that_fits(offline: Mirror, columns: int) -> None:
     lines = in_a_terminal(["list", "-C", str(offline.root)], columns)
 
     assert lines[0].startswith("REPO")
     assert any("9,000" in line for line in lines)
     assert all(cell_len(line) <= columns for line in lines)
-    text = "".join(line.split("  ")[0].strip() for line in lines)
-    assert "models/klue/roberta-small" in text or columns == 60
+    assert "models/klue/roberta-small" in " ".join(lines)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("nwt"), st.integers(1, 200)), min_size=1, max_size=9),
+    st.integers(20, 200),
+)
+def test_columns_fit_and_numbers_are_whole(kinds: list[tuple[str, int]], available: int) -> None:
+    columns = [Column("", "right" if kind == "n" else "left", kind == "w") for kind, _ in kinds]
+    widest = [width for _, width in kinds]
+
+    widths = fit(columns, widest, available)
+
+    assert sum(widths.values()) + 2 * (len(widths) - 1) <= available or 1 == len(widths)
+    for place, width in widths.items():
+        assert 0 < width <= widest[place]
+        assert width == widest[place] or columns[place].justify == "left"
+
+
+def test_a_wide_terminal_shows_all() -> None:
+    assert {0: 40, 1: 6, 2: 20} == fit(COLUMNS, [40, 6, 20], 200)
+
+
+def test_titles_go_before_names_are_folded() -> None:
+    assert {0: 40, 1: 6, 2: 10} == fit(COLUMNS, [40, 6, 20], 60)
+    assert {0: 28, 1: 6, 2: 8} == fit(COLUMNS, [40, 6, 20], 46)
+    assert {0: 32, 1: 6} == fit(COLUMNS, [40, 6, 20], 40)
+    assert {0: 24} == fit(COLUMNS, [40, 6, 20], 24)
