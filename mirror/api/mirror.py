@@ -253,11 +253,7 @@ class Mirror:
         )
 
     def list(self, repo_type: RepoType | str | None = None) -> tuple[RepoSummary, ...]:
-        """Give every mirrored repo in short.
-
-        Raises:
-            CatalogError: the catalog is missing or damaged: ``mirror reindex``.
-        """
+        """Give every mirrored repo in short; raises as :meth:`search`."""
         return tuple(self.catalog.summaries(_repo_type(repo_type)))
 
     def show(self, repo: str | RepoKey, repo_type: RepoType | str | None = None) -> RepoPage:

@@ -142,8 +142,8 @@ def remove(session: Session, /, names: tuple[str, ...]) -> None:
     """Take entries out of mirror.toml, by the id of a repo or by place (datasets.2).
 
     What is mirrored stays and can still be loaded: it is only no longer kept up to
-    date. `mirror prune` frees superseded snapshots, as many as [retention] says; what
-    a branch or tag points at, and the last snapshot of a repo, it never removes.
+    date. `mirror prune` removes superseded snapshots beyond those that [retention]
+    keeps, never one that a branch or tag points at, never the last one of a repo.
     """
     mirror = session.mirror()
     removed = mirror.remove(*names)
