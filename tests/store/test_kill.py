@@ -31,12 +31,12 @@ SNAPSHOTS = {ONE: FILES, TWO: NEWER}
 
 
 def sweep(
-    tmp_path: Path, prepare: Callable[[Store], object], action: Callable[[Store], object]
+    top: Path, prepare: Callable[[Store], object], action: Callable[[Store], object]
 ) -> list[Store]:
     """Kill the action at each of its steps; give the mirrors it left, the whole one last."""
 
     def new_mirror(at: int) -> Path:
-        store = Store.create(tmp_path / str(at))
+        store = Store.create(top / str(at))
         prepare(store)
         return store.root
 
@@ -70,12 +70,12 @@ def state(store: Store) -> dict[str, bytes]:
     return found
 
 
-def test_a_new_snapshot(tmp_path: Path) -> None:
+def test_a_new_snapshot(memory_path: Path) -> None:
     def action(store: Store) -> None:
         with store.write_lock("test"):
             publish(store, commit=TWO, files=NEWER)
 
-    stores = sweep(tmp_path, publish, action)
+    stores = sweep(memory_path, publish, action)
     for store in stores:
         assert_in_force(store, KEY, {ONE, TWO})
         assert {f.kind for f in verify(store).problems} <= {"view-missing", "view-wrong"}
@@ -90,8 +90,8 @@ def test_a_new_snapshot(tmp_path: Path) -> None:
         assert state(store) == state(stores[-1])
 
 
-def test_the_first_snapshot(tmp_path: Path) -> None:
-    stores = sweep(tmp_path, lambda store: None, publish)
+def test_the_first_snapshot(memory_path: Path) -> None:
+    stores = sweep(memory_path, lambda store: None, publish)
     for store in stores:
         if store.refs(KEY):
             assert contents(store.snapshot_path(KEY, ONE)) == FILES
@@ -100,8 +100,8 @@ def test_the_first_snapshot(tmp_path: Path) -> None:
         assert verify(store).findings == ()
 
 
-def test_filling_up_a_partial_snapshot(tmp_path: Path) -> None:
-    stores = sweep(tmp_path, lambda store: publish(store, files=SOME, absent=REST), publish)
+def test_filling_up_a_partial_snapshot(memory_path: Path) -> None:
+    stores = sweep(memory_path, lambda store: publish(store, files=SOME, absent=REST), publish)
     for store in stores:
         found = contents(store.snapshot_path(KEY, store.resolve(KEY)))
         assert found.items() >= SOME.items()
@@ -112,23 +112,23 @@ def test_filling_up_a_partial_snapshot(tmp_path: Path) -> None:
         assert verify(store).findings == ()
 
 
-def test_a_narrower_selection(tmp_path: Path) -> None:
+def test_a_narrower_selection(memory_path: Path) -> None:
     def action(store: Store) -> None:
         store.publish(manifest_of(files=SOME, absent=REST), ["main"])
 
-    for store in sweep(tmp_path, publish, action):
+    for store in sweep(memory_path, publish, action):
         assert contents(store.snapshot_path(KEY, ONE)).items() >= SOME.items()
         action(store)
         assert contents(store.snapshot_path(KEY, ONE)) == SOME
         assert verify(store).problems == ()
 
 
-def test_a_rename(tmp_path: Path) -> None:
+def test_a_rename(memory_path: Path) -> None:
     def prepare(store: Store) -> None:
         publish(store)
         publish(store, RENAMED, commit=TWO, files=NEWER)
 
-    for store in sweep(tmp_path, prepare, lambda store: store.add_alias(KEY, RENAMED)):
+    for store in sweep(memory_path, prepare, lambda store: store.add_alias(KEY, RENAMED)):
         assert_in_force(store, RENAMED, {TWO})
         assert_in_force(store, KEY, {ONE, TWO})
         store.add_alias(KEY, RENAMED)
@@ -138,7 +138,7 @@ def test_a_rename(tmp_path: Path) -> None:
         assert verify(store).findings == ()
 
 
-def test_prune(tmp_path: Path) -> None:
+def test_prune(memory_path: Path) -> None:
     def prepare(store: Store) -> None:
         publish(store, files=FILES)
         publish(store, commit=TWO, files=NEWER)
@@ -147,7 +147,7 @@ def test_prune(tmp_path: Path) -> None:
     def action(store: Store) -> None:
         apply_prune(store, plan_prune(store, 0))
 
-    for store in sweep(tmp_path, prepare, action):
+    for store in sweep(memory_path, prepare, action):
         assert_in_force(store, KEY, {TWO})
         assert_in_force(store, OTHER, {ONE})
         assert {f.kind for f in verify(store).problems} <= {"view-missing", "view-wrong"}
@@ -156,7 +156,7 @@ def test_prune(tmp_path: Path) -> None:
         assert verify(store).findings == ()
 
 
-def test_repair(tmp_path: Path) -> None:
+def test_repair(memory_path: Path) -> None:
     digest = str(file_of("config.json", FILES["config.json"]).sha256)
 
     def prepare(store: Store) -> None:
@@ -168,7 +168,7 @@ def test_repair(tmp_path: Path) -> None:
     def action(store: Store) -> None:
         repair(store, verify(store).findings)
 
-    for store in sweep(tmp_path, prepare, action):
+    for store in sweep(memory_path, prepare, action):
         action(store)
         assert [finding.kind for finding in verify(store).findings] == ["blob-missing"]
         publish(store)
@@ -177,16 +177,16 @@ def test_repair(tmp_path: Path) -> None:
         assert_in_force(store, KEY, {ONE})
 
 
-def test_the_git_index(tmp_path: Path) -> None:
+def test_the_git_index(memory_path: Path) -> None:
     readme = file_of("README.md", FILES["README.md"])
-    for store in sweep(tmp_path, publish, rebuild_git_index):
+    for store in sweep(memory_path, publish, rebuild_git_index):
         assert store.git_index.find(readme.blob_id) in (None, readme.sha256)
         rebuild_git_index(store)
         assert store.git_index.find(readme.blob_id) == readme.sha256
 
 
-def test_create(tmp_path: Path) -> None:
-    top = tmp_path / "top"
+def test_create(memory_path: Path) -> None:
+    top = memory_path / "top"
 
     def prepare(at: int) -> Path:
         (top / str(at) / "mirror").mkdir(parents=True)
