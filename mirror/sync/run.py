@@ -18,7 +18,7 @@ from mirror.hub import Upstream
 from mirror.hub.model import RepoInfo
 from mirror.names import RepoKey
 from mirror.settings import PolicySettings, Settings
-from mirror.store import Manifest, Observation, Store
+from mirror.store import Manifest, Observation, Store, finish_repair
 from mirror.store.view import list_files
 from mirror.sync.fetch import Fetcher, discard_small
 from mirror.sync.interrupt import run_to_end
@@ -247,7 +247,8 @@ class _Run:
         self._store.observe(info.key, observation)
 
     def finish(self, *, completed: bool, whole: bool) -> RunReport:
-        """Write the report of the run, and give it."""
+        """Put what was repaired back everywhere, write the report of the run, and give it."""
+        finish_repair(self._store)
         settled = self._ledger.settled
         left = self._last.kept(settled)
         if completed and whole and self._prepared is not None:
