@@ -111,14 +111,19 @@ class LargeFetch:
                 timeout=_TICK,
                 return_when=asyncio.FIRST_COMPLETED,
             )
-            ended = [task for task in self._connections if task.done()]
-            self._connections = [task for task in self._connections if not task.done()]
-            for task in [*ended, *([hashing] if hashing.done() else [])]:
-                if not task.cancelled():
-                    task.result()
+            self._reap(hashing)
             self._ramp.observe(
                 time.monotonic(), self._session.counts.bytes, time.thread_time(), self._flowing
             )
+
+    def _reap(self, hashing: asyncio.Task[str]) -> None:
+        """Let go of the connections that have ended, and raise what ended the first of them."""
+        ended: list[asyncio.Task[Any]] = [task for task in self._connections if task.done()]
+        self._connections = [task for task in self._connections if not task.done()]
+        ended += [hashing] if hashing.done() else []
+        errors = [task.exception() for task in ended if not task.cancelled()]
+        for error in filter(None, errors):
+            raise error
 
     def _adjust_connections(self) -> None:
         for task in self._connections[self._ramp.target :]:

@@ -78,7 +78,7 @@ class PartialFile:
         with disk_errors(self._folder):
             self._close_journal()
             self._journal_path.unlink(missing_ok=True)
-            os.ftruncate(self._data, 0)
+            # Never shorter in between: it may be read back for hashing at this moment.
             os.ftruncate(self._data, self.size)
         self.done = ()
 

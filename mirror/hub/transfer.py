@@ -42,7 +42,7 @@ class Transfer:
         self._settings = settings
         self._bandwidth = bandwidth
         self._numbers = itertools.count()
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._locks: WeakValueDictionary[Path, asyncio.Lock] = WeakValueDictionary()
         # Not the loop's own threads: name look-ups need those while files are hashed.
         self._hashers = ThreadPoolExecutor(min(4, os.cpu_count() or 1), "hash")
 
@@ -57,7 +57,7 @@ class Transfer:
         if request.file.size <= SMALL:
             return await self._fetch_small(request, url, partial, progress)
         # Two fetches of the same bytes share a file in `partial`: one after the other.
-        lock = self._locks.setdefault(request.file.etag, asyncio.Lock())
+        lock = self._locks.setdefault(partial / request.file.etag, asyncio.Lock())
         async with lock:
             return await self._fetch_large(request, url, partial, progress)
 

@@ -175,7 +175,7 @@ def test_a_server_that_gives_each_connection_little_gets_many(tmp_path: Path) ->
         fetched, _ = fetch(server.endpoint, REQUEST, tmp_path, connections_per_file=6)
         check(fetched, tmp_path)
         # One that was cut short may not have noticed it yet.
-        assert 3 <= script.peak <= 6 + 1
+        assert 2 <= script.peak <= 6 + 1
         # Nobody fetches what another has: one connection was cut short, at most.
         assert fetched.received < len(CONTENT) * 1.5
 
@@ -189,6 +189,14 @@ def test_one_connection_stays_one(tmp_path: Path) -> None:
         assert len(server.asked) == 1
 
 
+@pytest.fixture
+def _eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More connections are tried whatever they bring: that is judged in ``test_ramp``."""
+    monkeypatch.setattr(ramp, "_GAIN", 0.0)
+    monkeypatch.setattr(ramp, "_BUSY", 100.0)
+
+
+@pytest.mark.usefixtures("_eager")
 @pytest.mark.parametrize("most", [1, 2, 3])
 def test_a_server_that_refuses_more_connections_is_not_pressed(tmp_path: Path, most: int) -> None:
     script = Throttled(CONTENT, most=most)
@@ -199,6 +207,7 @@ def test_a_server_that_refuses_more_connections_is_not_pressed(tmp_path: Path, m
         assert script.peak == most
 
 
+@pytest.mark.usefixtures("_eager")
 def test_a_server_without_ranges_gives_it_over_one_connection(tmp_path: Path) -> None:
     script = Throttled(CONTENT, ranges=False)
     with serving(script) as server:
@@ -468,6 +477,7 @@ def test_a_file_that_somebody_cuts_meanwhile_is_told(tmp_path: Path) -> None:
 # --- redirects ---------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("_eager")
 def test_parts_come_from_where_the_first_one_was_sent_to(tmp_path: Path) -> None:
     """Upstream counts requests; the network that delivers does not."""
     asked_hub: Counter[str] = Counter()
