@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from mirror.catalog.cards import CardText, read_card
@@ -26,6 +25,7 @@ from mirror.catalog.values import (
     as_mapping,
     as_text,
     as_texts,
+    as_time,
     unique,
 )
 from mirror.catalog.vocabulary import LIBRARIES, TASKS, task_name
@@ -137,18 +137,6 @@ def describe(source: RepoSource) -> RepoRecord:
         snapshots=source.snapshots,
         problems=(*source.problems, *card.problems),
     )
-
-
-def as_time(value: object) -> str | None:
-    """Read a time as the Hub writes it; give it in UTC with seconds, so that texts sort."""
-    try:
-        time = datetime.fromisoformat(value) if isinstance(value, str) else None
-        if time is None:
-            return None
-        time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _joined(card: Mapping[str, Any], upstream: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from mirror.catalog import cards
+from mirror.catalog.values import as_time
 from mirror.errors import MirrorError
 from mirror.names import RepoKey, is_commit
 from mirror.store import Manifest, Observation, Store
@@ -31,6 +32,7 @@ class Snapshot:
 
     commit: str
     created: str
+    """When it came into the mirror."""
     files: int
     bytes: int
     present_files: int
@@ -134,7 +136,7 @@ def _counted(manifest: Manifest) -> Snapshot:
     present = manifest.present_files
     return Snapshot(
         commit=manifest.commit,
-        created=manifest.created,
+        created=as_time(manifest.created) or manifest.created,
         files=len(manifest.files),
         bytes=sum(file.size for file in manifest.files),
         present_files=len(present),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 #: The longest text that is one value (an id, a tag, a licence), in characters.
@@ -77,6 +78,18 @@ def as_mappings(value: object) -> tuple[Mapping[str, Any], ...]:
     """Read a list of JSON objects, or one object as a list of one."""
     items = value if isinstance(value, list | tuple) else (value,)
     return tuple(item for item in items[:MAX_VALUES] if isinstance(item, Mapping))
+
+
+def as_time(value: object) -> str | None:
+    """Read a time as the Hub writes it; give it in UTC with seconds, so that texts sort."""
+    try:
+        time = datetime.fromisoformat(value) if isinstance(value, str) else None
+        if time is None:
+            return None
+        time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def unique(values: Iterable[str]) -> tuple[str, ...]:
