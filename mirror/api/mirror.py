@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from mirror.errors import CatalogError, DamagedError, NotAMirrorError, UsageError
+from mirror.errors import CatalogError, DamagedError, MirrorError, NotAMirrorError, UsageError
 from mirror.names import RepoKey, RepoType
 
 if TYPE_CHECKING:
@@ -174,19 +173,20 @@ class Mirror:
             LockedError: another process writes to this mirror.
             DiskError: not even the report can be written.
         """
-        from mirror.api.indexing import index_changes, observed_since
+        from mirror.api.indexing import index_changes
         from mirror.settings import read_token
-        from mirror.sync import run_sync
+        from mirror.sync import run_sync, with_problem
 
         settings = self.settings
         keys = self._selected(repos, settings)
         token = read_token(settings.upstream)
-        started = datetime.now(UTC)
         report = run_sync(
             self.store, settings, token=token, repos=keys, recheck=recheck, progress=progress
         )
-        published = {change.key for change in report.published}
-        index_changes(self.store, published | observed_since(self.store, started))
+        try:
+            index_changes(self.store)
+        except MirrorError as error:
+            return with_problem(report, "catalog", error)
         return report
 
     def _selected(
@@ -398,7 +398,7 @@ class Mirror:
         if not repair:
             return verify_mirror(self.store, keys, progress)
         result = repair_mirror(self.store, self.settings, keys, progress, transfer)
-        index_changes(self.store, result.repaired)
+        index_changes(self.store)
         return result
 
     def prune(self, *, dry_run: bool = False) -> PrunePlan:
@@ -419,7 +419,7 @@ class Mirror:
         if dry_run:
             return plan_prune(self.store, keep)
         plan = prune_mirror(self.store, keep)
-        index_changes(self.store, {snapshot.key for snapshot in plan.snapshots})
+        index_changes(self.store)
         return plan
 
     def reindex(self) -> IndexReport:

@@ -41,6 +41,11 @@ class Layout:
         return self.root / "catalog.db"
 
     @property
+    def changes(self) -> Path:
+        """The repos that have changed since the catalog was last brought up to date."""
+        return self.root / "changes.jsonl"
+
+    @property
     def blobs(self) -> Path:
         """Content by sha256."""
         return self.root / "blobs"

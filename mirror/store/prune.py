@@ -126,7 +126,9 @@ def apply_prune(store: Store, plan: PrunePlan) -> None:
                 f"{item.key} at {item.commit} is in use: the plan is out of date",
                 hint="run mirror prune again",
             )
-    for key in {item.key for item in plan.snapshots}:
+    doomed = {item.key for item in plan.snapshots}
+    store.note_change(*doomed)
+    for key in doomed:
         # A sync that was killed may have moved the view's ref, and not ours.
         store.view.put_refs(key, store.refs(key))
     for item in plan.snapshots:

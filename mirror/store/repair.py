@@ -44,6 +44,7 @@ class RepairReport:
 
 def repair(store: Store, findings: Sequence[Finding]) -> RepairReport:
     """Do all that needs no upstream. The write lock is held by the caller."""
+    store.note_change(*_distinct(key for finding in findings for key in finding.repos))
     bad = [finding for finding in findings if finding.is_problem and not finding.in_view]
     moved = [*_quarantine_blobs(store, findings), *_quarantine_manifests(store, findings)]
     restored = [

@@ -14,6 +14,7 @@ threads is safe. Knows neither network nor SQL.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
@@ -263,6 +264,7 @@ class Store:
         """
         key, names = manifest.key, _checked_refs(refs, manifest.commit)
         self._require_blobs(manifest)
+        self.note_change(key)
         refs_path, place = self.layout.refs(key), self.layout.manifest(key, manifest.commit)
         before = read_refs(refs_path)
         after = {**before, **dict.fromkeys(names, manifest.commit)}
@@ -289,6 +291,7 @@ class Store:
         before = self.refs(key)
         after = {name: commit for name, commit in before.items() if name not in set(names)}
         if after != before:
+            self.note_change(key)
             self.view.put_refs(key, after)
             write_refs(self.layout.refs(key), self.layout.ref_log(key), before, after)
 
@@ -302,6 +305,7 @@ class Store:
             raise UsageError(f"{alias} cannot be a name of {target}: another type of repo")
         if alias == target or _same_folder(self.layout.repo(alias), self.layout.repo(target)):
             return
+        self.note_change(alias, target)
         end_alias(self.layout, target)
         if read_alias(self.layout, alias) is None:
             self._move_snapshots(alias, target)
@@ -312,8 +316,29 @@ class Store:
 
     def observe(self, key: RepoKey, observation: Observation) -> None:
         """Write down what upstream said. Not synced: the next run looks again anyway."""
-        path = self.layout.history(self.canonical(key))
-        append_records(path, [observation.as_json()])
+        key = self.canonical(key)
+        self.note_change(key)
+        append_records(self.layout.history(key), [observation.as_json()])
+
+    def note_change(self, *keys: RepoKey) -> None:
+        """Remember that the catalog does not know these repos as they will be in a moment.
+
+        Before the change, so that a process killed in between leaves too many, not too few.
+        """
+        append_records(self.layout.changes, [{"repo": str(key)} for key in keys])
+
+    def changes(self) -> frozenset[RepoKey]:
+        """Give the repos that have changed since the last :meth:`forget_changes`."""
+        found = set()
+        for record in read_records(self.layout.changes):
+            with contextlib.suppress(BadNameError):
+                found.add(RepoKey.parse(str(record.get("repo"))))
+        return frozenset(found)
+
+    def forget_changes(self) -> None:
+        """Note that the catalog is up to date. The write lock is held since it was not."""
+        with disk_errors(self.layout.changes):
+            self.layout.changes.unlink(missing_ok=True)
 
     def write_report(self, report: Mapping[str, Any], started: datetime) -> Path:
         """Keep the report of a run, under the time it started."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mirror.errors import (
@@ -73,6 +73,13 @@ class Ledger:
         if not self.failed:
             return Outcome.OK
         return Outcome.PARTIAL if self.published or self.unchanged else Outcome.FAILED
+
+
+def with_problem(report: RunReport, subject: str, error: MirrorError) -> RunReport:
+    """Give the report with one more problem: of something that came after the run."""
+    problem = Problem.of(subject, None, error, kept=True)
+    outcome = Outcome.PARTIAL if report.outcome is Outcome.OK else report.outcome
+    return replace(report, outcome=outcome, failed=(*report.failed, problem))
 
 
 def give_up_error(endpoint: str) -> TransportError:

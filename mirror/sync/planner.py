@@ -170,11 +170,11 @@ def plan_as_shown(plan: RepoPlan, shown: Collection[str]) -> RepoPlan:
     """
     files = tuple(
         file
-        if file.path in shown
+        if file.path in shown or not shown
         else replace(file, action=Action.SKIP, because="not there before")
         for file in plan.files
     )
-    return replace(plan, files=files) if shown else plan
+    return replace(plan, files=files, previous=plan.commit, change=Change.FILL)
 
 
 def _repair_action(present: bool, held: bool) -> Action:
