@@ -4,12 +4,13 @@ import pytest
 
 from mirror.store import Store
 from tests.fakehub import FakeHub
+from tests.store.conftest import memory_path as memory_path
 from tests.sync.lab import Lab, entries
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store.create(tmp_path / "mirror")
+def store(memory_path: Path) -> Store:
+    return Store.create(memory_path / "mirror")
 
 
 @pytest.fixture

@@ -31,9 +31,11 @@ TRANSFER = """
 workers = 4
 connections_per_file = 2
 connect_timeout = 2.0
-read_timeout = 0.3
+read_timeout = 20.0
 max_wait = 5.0
 """
+#: For tests in which upstream stalls; with the others, a busy machine must not look so.
+IMPATIENT = TRANSFER.replace("read_timeout = 20.0", "read_timeout = 0.3")
 
 #: Over the size up to which a file is fetched in one piece: this one leaves a journal.
 LARGE = 3 * 2**20

@@ -20,7 +20,7 @@ from tests.fakehub import (
 )
 from tests.fakehub.content import PatternContent
 from tests.fakehub.faults import Kind
-from tests.sync.lab import LARGE, RETRIES, Lab, check, check_complete, files_of, model
+from tests.sync.lab import IMPATIENT, LARGE, RETRIES, Lab, check, check_complete, files_of, model
 from tests.sync.lab import upstream_files as upstream
 
 KEY = model("acme/tiny")
@@ -107,6 +107,7 @@ PASSING = {
 def test_a_passing_fault_is_got_over(
     behind: Lab, family: str, path: str | None, kind: Kind
 ) -> None:
+    behind.transfer = IMPATIENT if isinstance(kind, Stall) else behind.transfer
     fault = behind.hub.fault(family, path=path, kind=kind, times=1)
     report = behind.sync()
     assert 1 == fault.hits
@@ -117,7 +118,6 @@ def test_a_passing_fault_is_got_over(
 LASTING = {
     "truncated": (Truncate(at=10), "transport"),
     "reset": (Reset(None), "transport"),
-    "stalled": (Stall(None), "transport"),
     "500": (Status(500), "transport"),
     "429": (Status(429, {"retry-after": "6"}), "rate-limit"),
     "400": (Status(400), "upstream"),
@@ -143,6 +143,20 @@ def test_a_lasting_fault_is_reported_and_harms_nothing(
     report = behind.sync()
     assert_failed(report, error)
     assert fault.hits <= 2 * (RETRIES + 1)  # a large file has two connections
+    assert_old_in_force(behind)
+    assert_next_run_completes(behind)
+
+
+@pytest.mark.parametrize(
+    ("family", "path", "after"),
+    [("info", None, None), ("tree", None, 5), ("resolve", "README.md", 5)],
+)
+def test_an_upstream_that_falls_silent(
+    behind: Lab, family: str, path: str | None, after: int | None
+) -> None:
+    behind.transfer = IMPATIENT
+    behind.hub.fault(family, path=path, kind=Stall(after), times=None)
+    assert_failed(behind.sync(), "transport")
     assert_old_in_force(behind)
     assert_next_run_completes(behind)
 
