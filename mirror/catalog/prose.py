@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from mirror.catalog.values import clean_text
+
 #: The longest title and summary, in characters.
 MAX_TITLE: Final = 160
 MAX_SUMMARY: Final = 400
@@ -64,7 +66,7 @@ def plain_line(markdown: str, limit: int) -> str:
     """Give Markdown as one line of text without marks, at most ``limit`` characters."""
     text = markdown[: 4 * limit]
     text = _LINK.sub(r"\1", _IMAGE.sub("", text))
-    text = html.unescape(_TAG.sub("", _BREAK.sub(" ", text)))
+    text = clean_text(html.unescape(_TAG.sub("", _BREAK.sub(" ", text))))
     text = _SPACE.sub(" ", _ESCAPE.sub(r"\1", _MARKS.sub("", text))).strip()
     return text if len(text) <= limit else shorten(text, limit)
 

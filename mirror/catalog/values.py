@@ -1,12 +1,14 @@
 """Reading values that somebody else wrote: of cards, and of upstream's JSON.
 
 Nothing here raises. A value of the wrong type is no value; a text is cleaned of what
-SQLite or a terminal cannot take (NUL, lone surrogates), and everything has a limit.
+SQLite or a terminal cannot take (NUL, lone surrogates, control characters), and
+everything has a limit.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -16,12 +18,15 @@ MAX_VALUE: Final = 256
 #: The longest list of values. A data set of Bible translations has about 1,600 languages.
 MAX_VALUES: Final = 5_000
 
+#: All but tab and line ends.
+_CONTROL: Final = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+
 _MAX_INTEGER: Final = 2**63 - 1
 
 
 def clean_text(text: str) -> str:
-    """Remove what cannot be stored: NUL, and surrogates that are no character."""
-    text = text.replace("\0", "")
+    """Remove what cannot be stored (NUL, surrogates) or would steer a terminal (controls)."""
+    text = _CONTROL.sub(" ", text.replace("\0", ""))
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -233,6 +233,30 @@ def test_times(text: object, expected: str | None) -> None:
     assert as_time(text) == expected
 
 
+def test_what_would_steer_a_terminal_is_taken_out() -> None:
+    card = 'pretty_name: "\\e[31mred\\e[0m"\ntags: ["a\\u009bb"]'
+    record = record_of(model("a/b"), card, author="x\x1b]0;title\x07")
+    entity = describe(
+        source_of(
+            model("a/b"), "# Title &#27;[2J\n\nA summary\x1b[5m that is long enough to be one."
+        )
+    )
+
+    assert record.title == "[31mred [0m"
+    assert record.tags == ("a b",)
+    assert record.author == "x ]0;title"
+    assert entity.title is not None
+    assert entity.summary is not None
+    assert "\x1b" not in entity.title + entity.summary
+
+
+def test_text_from_right_to_left_is_kept() -> None:
+    record = record_of(model("a/b"), "pretty_name: نموذج اللغة العربية\nlanguage: العربية")
+
+    assert record.title == "نموذج اللغة العربية"
+    assert codes(record.languages) == ("ar",)
+
+
 def test_ten_thousand_tags() -> None:
     record = record_of(model("a/b"), "tags: [" + ", ".join(f"t{i}" for i in range(10_000)) + "]")
 
