@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mirror.catalog import Catalog, IndexReport, reindex, update
 from mirror.errors import CatalogError, LockedError
-from mirror.store import Store
+from mirror.store import Store, rebuild_git_index
 
 
 def index_changes(store: Store) -> None:
@@ -26,8 +26,9 @@ def index_changes(store: Store) -> None:
 
 
 def index_everything(store: Store) -> IndexReport:
-    """Make the catalog anew; readers see the old one until it is done."""
+    """Make everything anew that is looked up and derived; readers see the old catalog so long."""
     with store.write_lock("reindex"):
+        rebuild_git_index(store)
         report = reindex(store, store.layout.catalog)
         store.forget_changes()
         return report

@@ -12,7 +12,9 @@ import signal
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Final
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 def run_to_end(work: Coroutine[Any, Any, None]) -> bool:
@@ -37,8 +39,8 @@ async def _stoppable(work: Coroutine[Any, Any, None]) -> bool:
 
     # Python lets only the main thread handle signals.
     mine = threading.current_thread() is threading.main_thread()
-    signals = (signal.SIGINT, signal.SIGTERM) if mine else ()
-    for number in signals:
+    before = {number: signal.getsignal(number) for number in _SIGNALS} if mine else {}
+    for number in before:
         loop.add_signal_handler(number, stop)
     try:
         await task
@@ -46,6 +48,8 @@ async def _stoppable(work: Coroutine[Any, Any, None]) -> bool:
         if not stopped:
             raise
     finally:
-        for number in signals:
+        for number, handler in before.items():
             loop.remove_signal_handler(number)
+            # The loop leaves the default behind, which kills while the report is written.
+            signal.signal(number, handler)
     return not stopped
