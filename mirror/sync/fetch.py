@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mirror.errors import DiskError, WrongBytesError
@@ -33,6 +34,7 @@ class Fetcher:
         self._slots = asyncio.Semaphore(workers)
         self._progress = progress
         self._under_way: dict[str, asyncio.Future[None]] = {}
+        self._missing: list[dict[str, PlannedFile]] = []
         self.received_bytes = 0
 
     async def fetch(self, plan: RepoPlan) -> dict[str, str]:
@@ -45,22 +47,27 @@ class Fetcher:
             MirrorError: the first file that failed; those before it stay in the store.
         """
         files = {file.etag: file for file in plan.files if file.action is Action.FETCH}
-        self._check_space(files.values())
         digests: dict[str, str] = {}
-        queue = iter(files.values())
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(self._workers, len(files))):
-                    group.create_task(self._work(plan, queue, digests))
-        except* Exception as failures:
-            raise _first(failures) from None
+        queue = iter(list(files.values()))
+        with self._room_for(files):
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(min(self._workers, len(files))):
+                        group.create_task(self._work(plan, queue, files, digests))
+            except* Exception as failures:
+                raise _first(failures) from None
         return digests
 
     async def _work(
-        self, plan: RepoPlan, queue: Iterator[PlannedFile], digests: dict[str, str]
+        self,
+        plan: RepoPlan,
+        queue: Iterator[PlannedFile],
+        missing: dict[str, PlannedFile],
+        digests: dict[str, str],
     ) -> None:
         for file in queue:
             digests[file.etag] = await self._once(plan, file)
+            del missing[file.etag]
 
     async def _once(self, plan: RepoPlan, file: PlannedFile) -> str:
         """Fetch a file, unless another repo has done so since the plan, or is doing it now."""
@@ -107,16 +114,34 @@ class Fetcher:
             lambda count: self._progress.received(plan, file, count),
         )
 
-    def _check_space(self, files: Iterable[PlannedFile]) -> None:
-        """Refuse to begin what cannot end."""
+    @contextmanager
+    def _room_for(self, missing: dict[str, PlannedFile]) -> Iterator[None]:
+        """Refuse to begin what cannot end, beside what other plans are fetching now.
+
+        ``missing`` (etag → file) shrinks meanwhile. Of a large file that was begun only
+        the rest needs room.
+        """
         there = allocated(self._store.layout.partial)
-        needed = sum(max(0, file.size - there.get(file.etag, 0)) for file in files)
+        own, others = (
+            sum(
+                max(0, file.size - there.get(etag, 0))
+                for one in plans
+                for etag, file in one.items()
+            )
+            for plans in ([missing], self._missing)
+        )
         free = shutil.disk_usage(self._store.root).free
-        if needed > free:
+        if own + others > free:
+            promised = f", {others} of them for repos under way" if others else ""
             raise DiskError(
-                f"{self._store.root}: {needed} bytes are to be fetched, {free} are free",
+                f"{self._store.root}: {own} bytes are to be fetched, {free} are free{promised}",
                 hint="free some space (mirror prune), or select less with exclude or max_size",
             )
+        self._missing.append(missing)
+        try:
+            yield
+        finally:
+            self._missing = [one for one in self._missing if one is not missing]
 
 
 def discard_small(partial: Path) -> None:
