@@ -106,8 +106,10 @@ def test_a_disk_that_fills_while_files_come(lab: Lab, tmp_path: Path) -> None:
     lab.sync()
     lab.hub.repo("model", "acme/tiny").commit({f"{n}.txt": b"%d" % n for n in range(400)})
     found = sync_on_a_disk_of("1M", lab, tmp_path)
-    assert (["disk"], 9) == ([one["error"] for one in found["failed"]], found["exit_code"])
-    assert "No space left on device" in found["failed"][0]["message"]
+    # So full that there is no room for the report either: then the error is the answer.
+    assert ("disk", 9) == (found["error"], found["exit_code"])
+    assert "No space left on device" in found["message"]
+    assert "mirror prune" in found["hint"]
 
 
 def test_what_is_partly_there_needs_room_for_the_rest_only(lab: Lab, tmp_path: Path) -> None:
@@ -134,8 +136,10 @@ def test_a_folder_that_is_read_only(lab: Lab, tmp_path: Path) -> None:
         str(settings),
     ]  # fmt: skip
     done = subprocess.run(command, cwd=TOP, capture_output=True, text=True, timeout=60)
-    assert (9, "") == (done.returncode, done.stderr)
-    assert "Read-only file system" in done.stdout
+    assert (0, "") == (done.returncode, done.stderr)
+    found = json.loads(done.stdout)
+    assert ("disk", 9) == (found["error"], found["exit_code"])
+    assert "Read-only file system" in found["message"]
     assert before == snapshot_tree(lab.store.root)
 
 
