@@ -1,0 +1,133 @@
+"""Ctrl-C and SIGTERM: a run ends cleanly, says so, and the next one goes on from there."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from mirror.store import Manifest, Store
+from mirror.sync.model import Outcome
+from tests.fakehub import Stall
+from tests.fakehub.content import PatternContent
+from tests.sync.lab import LARGE, Lab, check, check_complete, files_of, model
+
+KEY = model("acme/tiny")
+TOP = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_in_the_middle_of_a_file(lab: Lab, tmp_path: Path, number: int) -> None:
+    lab.sync()
+    old = files_of(lab.store, KEY)
+    content = PatternContent(LARGE, seed=1)
+    repo = lab.hub.repo("model", "acme/tiny")
+    repo.lfs = ["*.safetensors", "*.bin"]
+    repo.commit({"large.bin": content, "README.md": "# Two\n"})
+    lab.transfer = lab.transfer.replace("connections_per_file = 2", "connections_per_file = 1")
+    lab.hub.fault("resolve", path="large.bin", kind=Stall(after=2**21), times=None)
+    settings = tmp_path / "mirror.toml"
+    settings.write_text(
+        f'[upstream]\nendpoint = "{lab.hub.endpoint}"\n{lab.transfer}\n{lab.selection}'
+    )
+    command = [sys.executable, "-m", "tests.sync.child", str(lab.store.root), str(settings)]
+    with subprocess.Popen(command, cwd=TOP, stdout=subprocess.PIPE, text=True) as child:
+        etag = hashlib.sha256(content.bytes()).hexdigest()
+        wait_for(lab.store.layout.partial / etag, 2**21)
+        child.send_signal(number)
+        output, _ = child.communicate(timeout=60)
+
+    found = json.loads(output)
+    assert ("interrupted", 130, []) == (found["outcome"], found["exit_code"], found["findings"])
+    assert ([], []) == (found["published"], found["failed"])
+    assert json.loads(output)["started"] == next(iter(lab.store.reports()))["started"]
+    assert old == files_of(lab.store, KEY)
+    assert [etag, f"{etag}.journal"] == sorted(p.name for p in lab.store.layout.partial.iterdir())
+
+    lab.hub.clear_faults()
+    lab.hub.clear()
+    report = lab.sync()
+    assert (Outcome.OK, LARGE - 2**21) == (report.outcome, report.received_bytes)
+    assert LARGE - 2**21 == lab.hub.sent["resolve"]
+    check_complete(lab, KEY)
+
+
+def wait_for(path: Path, size: int) -> None:
+    """Wait until so many bytes are on disk: the file has its length from the start."""
+    end = time.monotonic() + 60
+    while not (path.exists() and path.stat().st_blocks * 512 >= size):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def interrupt(number: int = signal.SIGINT) -> None:
+    os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize("after", range(7))
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_upon_each_request(lab: Lab, number: int, after: int) -> None:
+    lab.hub.add_repo("model", "acme/other", {"a.txt": "a", "b.txt": "b"})
+    lab.selection += '[[models]]\nid = "acme/other"\n'
+    lab.hub.on("any", lambda _: interrupt(number), skip=after, times=1)
+    report = lab.sync()
+    assert (Outcome.INTERRUPTED, 130) == (report.outcome, report.exit_code)
+    assert () == report.failed
+    check(lab.store)
+    assert {change.key for change in report.published} == set(lab.store.repos())
+    assert Outcome.OK is lab.sync().outcome
+    check_complete(lab, KEY, model("acme/other"))
+
+
+class Interrupted(Store):
+    """A store that is published to at the moment of Ctrl-C."""
+
+    def publish(self, manifest: Manifest, refs: Iterable[str] = ()) -> None:
+        interrupt()
+        super().publish(manifest, refs)
+
+
+def test_stopped_while_it_publishes(lab: Lab) -> None:
+    """A publication comes to its end, and is in the report: the catalog is told by that."""
+    lab.store = Interrupted.open(lab.store.root)
+    report = lab.sync()
+    assert Outcome.INTERRUPTED is report.outcome
+    assert [KEY] == [change.key for change in report.published]
+    check_complete(lab, KEY)
+    lab.store = Store.open(lab.store.root)
+    assert 1 == lab.sync().unchanged
+
+
+def test_a_plan_that_is_stopped_is_none(lab: Lab) -> None:
+    lab.hub.on("tree", lambda _: interrupt(), times=1)
+    with pytest.raises(KeyboardInterrupt):
+        lab.plan()
+    assert 1 == len(lab.plan().repos)
+
+
+def test_a_signal_after_the_run_is_python_s_own_again(lab: Lab) -> None:
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    lab.sync()
+    assert before == (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM))
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
+
+
+def test_from_a_notebook(lab: Lab) -> None:
+    """Where a loop is running already, as in Jupyter."""
+
+    async def cell() -> None:
+        assert Outcome.OK is lab.sync().outcome
+        assert 1 == lab.plan().unchanged
+
+    asyncio.run(cell())
+    check_complete(lab, KEY)
