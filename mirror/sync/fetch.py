@@ -35,7 +35,6 @@ class Fetcher:
         self._progress = progress
         self._under_way: dict[str, asyncio.Future[None]] = {}
         self._missing: list[dict[str, PlannedFile]] = []
-        self.received_bytes = 0
 
     async def fetch(self, plan: RepoPlan) -> dict[str, str]:
         """Bring all FETCH files of a plan into the store.
@@ -90,7 +89,6 @@ class Fetcher:
         except WrongBytesError:
             # Once more from the start; a second mismatch is upstream's own.
             fetched = await self._fetch(plan, file)
-        self.received_bytes += fetched.received
         if fetched.size >= SYNC_ALONE:
             # It goes to disk before it gets its name; the other transfers must not wait.
             await asyncio.to_thread(self._adopt, file, fetched)

@@ -261,7 +261,7 @@ class _Run:
             finished=_now(),
             endpoint=self._settings.upstream.endpoint,
             requests={**self._upstream.counts.as_json(), "detection": detection},
-            received_bytes=self._fetcher.received_bytes,
+            received_bytes=self._upstream.counts.bytes,
             left=left,
         )
         self._store.write_report(report.as_json(), self._started)
