@@ -19,9 +19,16 @@ from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import huggingface_hub
+from multidict import CIMultiDict
 from yarl import URL
 
-from mirror.errors import BadAnswerError, RateLimitError, SettingsError, TransportError
+from mirror.errors import (
+    BadAnswerError,
+    MirrorError,
+    RateLimitError,
+    SettingsError,
+    TransportError,
+)
 from mirror.hub.answers import absolute, discard, error_of, same_origin, shown
 from mirror.hub.counts import RequestCounts
 from mirror.hub.limits import Gate
@@ -117,7 +124,7 @@ class Session:
             async with response:
                 if response.status != 200:
                     await discard(response)
-                    raise error_of(response.status, response.headers, url, is_file=False)
+                    raise self._refusal(response, url, is_file=False)
                 yield response
 
     @asynccontextmanager
@@ -138,8 +145,16 @@ class Session:
             async with response:
                 if response.status not in {200, 206}:
                     await discard(response)
-                    raise error_of(response.status, response.headers, response.url, is_file=True)
+                    raise self._refusal(response, response.url, is_file=True)
                 yield response
+
+    def _refusal(self, response: aiohttp.ClientResponse, url: URL, *, is_file: bool) -> MirrorError:
+        """Turn an answer into our error, without the token should upstream send it back."""
+        secret = self._token or "\0"
+        headers = CIMultiDict(
+            (name, value.replace(secret, "…")) for name, value in response.headers.items()
+        )
+        return error_of(response.status, headers, url, is_file=is_file)
 
     def _call(
         self,
