@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import ParamSpec, TypeVar
 
-from mirror.errors import DamagedError, MirrorError
+from mirror.errors import DamagedError, MirrorError, UpstreamError
 from mirror.hub import Upstream
 from mirror.hub.model import RepoInfo
 from mirror.names import RepoKey
@@ -183,6 +183,7 @@ class _Run:
             await self._carry_out(plan_repair(manifest, held), [])
 
     async def _carry_out(self, plan: RepoPlan, refs: list[str]) -> None:
+        names = _known_names(self._store, plan)
         if plan.change is Change.UNCHANGED:
             self._ledger.unchanged += 1
         else:
@@ -191,8 +192,16 @@ class _Run:
             endpoint = self._settings.upstream.endpoint
             manifest = manifest_of(plan, digests, endpoint=endpoint, created=_now())
             self._progress.published(await self._in_turn(self._publish, plan, manifest, refs))
-        if plan.asked != plan.key:
-            await self._in_turn(self._store.add_alias, plan.asked, plan.key)
+        for name in names:
+            if name == plan.asked or await self._is_now(name, plan.key):
+                await self._in_turn(self._store.add_alias, name, plan.key)
+
+    async def _is_now(self, name: RepoKey, key: RepoKey) -> bool:
+        """Ask upstream whether a name leads to a repo; the name may be another's by now."""
+        try:
+            return (await self._upstream.repo_info(name)).key == key
+        except UpstreamError:
+            return False
 
     async def _in_turn(self, act: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         """Write to the store: in a thread, one at a time, and to the end if we are stopped."""
@@ -266,6 +275,12 @@ class _Run:
         )
         self._store.write_report(report.as_json(), self._started)
         return report
+
+
+def _known_names(store: Store, plan: RepoPlan) -> list[RepoKey]:
+    """Give what the repo is called in mirror.toml, and was the last times, but is not now."""
+    before = {plan.asked, store.canonical(plan.asked), store.canonical(plan.key)}
+    return sorted(before - {plan.key})
 
 
 def _commits(store: Store, key: RepoKey) -> list[str]:
