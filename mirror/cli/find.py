@@ -22,6 +22,7 @@ from mirror.cli.output import (
     talk,
     words_cell,
 )
+from mirror.errors import StoreError
 from mirror.names import RepoType
 
 if TYPE_CHECKING:
@@ -175,13 +176,19 @@ def show(session: Session, /, repo: str, repo_type: str | None, card: bool) -> N
     """Show what is known about REPO: facts, subsets, snapshots, and what it needs."""
     from mirror.cli.page import print_page
 
-    page = session.mirror().show(repo, repo_type)
-    if session.as_json:
-        emit_json(page.as_json())
-    elif card:
+    mirror = session.mirror()
+    page = mirror.show(repo, repo_type)
+    if card and not session.as_json:
         emit(page.card)
+        return
+    try:
+        folder = mirror.path(page.key, revision=page.commit)
+    except StoreError:  # the catalog still knows what it was
+        folder = None
+    if session.as_json:
+        emit_json(page.as_json() | {"path": str(folder) if folder else None})
     else:
-        print_page(page)
+        print_page(page, folder)
 
 
 @click.command(

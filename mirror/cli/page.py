@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mirror.cli.output import (
     Cell,
@@ -20,20 +20,26 @@ from mirror.cli.output import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mirror.catalog import RepoPage
 
+#: Files that are listed; `mirror files` lists all of them.
+_FILES_SHOWN: Final = 15
 
-def print_page(page: RepoPage) -> None:
-    """Print the facts, then what has rows."""
+
+def print_page(page: RepoPage, folder: Path | None) -> None:
+    """Print the facts, then what has rows; ``folder`` is where the snapshot lies."""
     emit(str(page.key))
     if page.title and page.title != page.key.name:
         emit(one_line(page.title))
     emit()
-    emit_pairs(_facts(page))
+    emit_pairs([*_facts(page), ("path", str(folder or "missing: mirror verify --repair"))])
     if page.summary:
         emit()
         emit(one_line(page.summary))
     _print_subsets(page)
+    _print_files(page)
     _print_snapshots(page)
     if page.problems:
         emit()
@@ -104,6 +110,19 @@ def _print_subsets(page: RepoPage) -> None:
             Column("SIZE", "right"),
         )
         emit_table(columns, rows, report=True)
+
+
+def _print_files(page: RepoPage) -> None:
+    """List the largest files, which say most about what a repo is."""
+    here = sorted((file for file in page.file_list if file.present), key=lambda file: -file.size)
+    if here:
+        emit()
+        rows: list[list[Cell | str | int]] = [
+            [one_line(file.path), size_cell(file.size)] for file in here[:_FILES_SHOWN]
+        ]
+        emit_table((Column("FILE", whole=True), Column("SIZE", "right")), rows, report=True)
+    if (more := len(here) - _FILES_SHOWN) > 0:
+        emit(f"and {number_of(more, 'smaller file')}: mirror files {page.key}")
 
 
 def _print_snapshots(page: RepoPage) -> None:

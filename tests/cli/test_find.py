@@ -152,6 +152,19 @@ class TestShow:
 
         assert "1 file left out: mirror files models/klue/roberta-small" in text
 
+    def test_where_it_lies_and_its_largest_files(self, read: Cli) -> None:
+        folder = read("path", "datasets/klue/klue").out.strip()
+
+        shown = read("show", "datasets/klue/klue")
+        page = read("show", "datasets/klue/klue", "--json").json
+
+        assert f"path      {folder}\n" in shown.out
+        sizes = {file["path"]: file["size"] for file in page["file_list"] if file["present"]}
+        listed = shown.out.split("FILE ")[1].splitlines()[1 : len(sizes) + 1]
+        largest_first = sorted(sizes.values(), reverse=True)
+        assert largest_first == [sizes[line.split()[0]] for line in listed]
+        assert folder == page["path"]
+
     def test_the_card(self, read: Cli) -> None:
         text = read("show", "datasets/klue/klue", "--card").out
 
