@@ -48,13 +48,13 @@ class Rounds:
                 if self._ledger.given_up:
                     self._on_failure(one.key, one.revision, give_up_error(self._endpoint))
                 else:
-                    await self.guarded(one.key, one.revision, visit(one))
+                    await self._guarded(one.key, one.revision, visit(one))
 
         async with asyncio.TaskGroup() as group:
             for _ in range(REPOS_AT_ONCE):
                 group.create_task(work())
 
-    async def guarded(self, key: RepoKey, revision: str, work: Work) -> None:
+    async def _guarded(self, key: RepoKey, revision: str, work: Work) -> None:
         """Do the work on one repo; note an error of ours or upstream's and go on."""
         try:
             await work

@@ -153,10 +153,11 @@ class _Run:
 
     async def repair(self, keys: Iterable[RepoKey]) -> None:
         """Go through the snapshots of ``keys``."""
+        snapshots = [
+            Wanted(key, commit, ()) for key in keys for commit in _commits(self._store, key)
+        ]
         async with self._upstream:
-            for key in keys:
-                for commit in _commits(self._store, key):
-                    await self._rounds.guarded(key, commit, self._repair_one(key, commit))
+            await self._rounds.go(snapshots, self._repair_one)
 
     async def _sync_one(self, wanted: Wanted, planner: Planner) -> None:
         plan, info = await planner.plan(wanted)
@@ -165,16 +166,18 @@ class _Run:
             self._progress.refused(plan)
         else:
             await self._carry_out(plan, [wanted.revision])
-            if wanted.revision == "main":
+            if wanted.revision == "main" and not plan.upstream.get("private"):
+                # Upstream's feed need not show private repos: they are asked about each time.
                 self._ledger.settled.add(plan.key)
         if info is not None:
             self._observe(info, plan)
 
-    async def _repair_one(self, key: RepoKey, commit: str) -> None:
+    async def _repair_one(self, wanted: Wanted) -> None:
+        key, commit = wanted.key, wanted.revision
         manifest = manifest_if_any(self._store, key, commit)
         if manifest is None:
             planner = Planner(self._store, self._upstream, PolicySettings(), {})
-            plan, _ = await planner.plan(Wanted(key, commit, ()))
+            plan, _ = await planner.plan(wanted)
             if isinstance(plan, RepoPlan):  # no policy, no refusal
                 shown = list_files(self._store.snapshot_path(key, commit))
                 await self._carry_out(plan_as_shown(plan, shown), [])

@@ -184,6 +184,20 @@ def test_a_repo_that_failed_is_asked_again(wide: Lab) -> None:
     assert frozenset() == positions(wide).unsettled
 
 
+def test_a_private_repo_is_asked_about_each_time(wide: Lab) -> None:
+    """Whether the feed shows it depends on the upstream."""
+    wide.sync()
+    name = not_in_turn(wide)
+    wide.hub.add_token("ours")
+    wide.token = "ours"
+    wide.hub.repo("model", name).private = True
+    wide.hub.repo("model", name).commit({"a.txt": "new"})
+    for _ in range(3):
+        wide.hub.clear()
+        assert (model(name),) == wide.sync().unsettled
+    assert name in todays(wide)
+
+
 def test_a_repo_that_was_refused_is_asked_again(wide: Lab) -> None:
     wide.sync()
     name = not_in_turn(wide)
