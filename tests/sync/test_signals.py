@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,39 +25,61 @@ KEY = model("acme/tiny")
 TOP = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stopped_in_the_middle_of_a_file(lab: Lab, tmp_path: Path, number: int) -> None:
-    lab.sync()
-    old = files_of(lab.store, KEY)
-    content = PatternContent(LARGE, seed=1)
+@contextmanager
+def stalled(lab: Lab, tmp_path: Path, size: int, after: int) -> Iterator[subprocess.Popen[str]]:
+    """A sync in a process of its own, that has fetched ``after`` bytes of a new large file."""
     repo = lab.hub.repo("model", "acme/tiny")
     repo.lfs = ["*.safetensors", "*.bin"]
+    content = PatternContent(size, seed=1)
     repo.commit({"large.bin": content, "README.md": "# Two\n"})
     lab.transfer = lab.transfer.replace("connections_per_file = 2", "connections_per_file = 1")
-    lab.hub.fault("resolve", path="large.bin", kind=Stall(after=2**21), times=None)
+    lab.hub.fault("resolve", path="large.bin", kind=Stall(after), times=None)
     settings = tmp_path / "mirror.toml"
     settings.write_text(
         f'[upstream]\nendpoint = "{lab.hub.endpoint}"\n{lab.transfer}\n{lab.selection}'
     )
     command = [sys.executable, "-m", "tests.sync.child", str(lab.store.root), str(settings)]
     with subprocess.Popen(command, cwd=TOP, stdout=subprocess.PIPE, text=True) as child:
-        etag = hashlib.sha256(content.bytes()).hexdigest()
-        wait_for(lab.store.layout.partial / etag, 2**21)
+        wait_for(lab.store.layout.partial / content.sha256, after)
+        yield child
+    lab.hub.clear_faults()
+    lab.hub.clear()
+    names = sorted(path.name for path in lab.store.layout.partial.iterdir())
+    assert [content.sha256, f"{content.sha256}.journal"] == names
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_in_the_middle_of_a_file(lab: Lab, tmp_path: Path, number: int) -> None:
+    lab.sync()
+    old = files_of(lab.store, KEY)
+    with stalled(lab, tmp_path, LARGE, 2**21) as child:
         child.send_signal(number)
         output, _ = child.communicate(timeout=60)
 
     found = json.loads(output)
     assert ("interrupted", 130, []) == (found["outcome"], found["exit_code"], found["findings"])
     assert ([], []) == (found["published"], found["failed"])
-    assert json.loads(output)["started"] == next(iter(lab.store.reports()))["started"]
+    assert found["started"] == next(iter(lab.store.reports()))["started"]
     assert old == files_of(lab.store, KEY)
-    assert [etag, f"{etag}.journal"] == sorted(p.name for p in lab.store.layout.partial.iterdir())
 
-    lab.hub.clear_faults()
-    lab.hub.clear()
     report = lab.sync()
     assert (Outcome.OK, LARGE - 2**21) == (report.outcome, report.received_bytes)
     assert LARGE - 2**21 == lab.hub.sent["resolve"]
+    check_complete(lab, KEY)
+
+
+def test_killed_in_the_middle_of_a_file(lab: Lab, tmp_path: Path) -> None:
+    """A kill costs no more than the last few MiB, and leaves no lock."""
+    lab.sync()
+    old = files_of(lab.store, KEY)
+    mib = 2**20
+    with stalled(lab, tmp_path, 12 * mib, 9 * mib) as child:
+        child.kill()
+        assert -signal.SIGKILL == child.wait(60)
+    assert old == files_of(lab.store, KEY)
+    check(lab.store)
+    assert Outcome.OK is lab.sync().outcome
+    assert 3 * mib <= lab.hub.sent["resolve"] <= 4 * mib + 100_000
     check_complete(lab, KEY)
 
 
