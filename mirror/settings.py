@@ -161,7 +161,7 @@ class TransferSettings(_Section):
 
     workers: Annotated[int, Field(ge=1, le=256)] = 16
     """Files fetched at the same time."""
-    connections_per_file: Annotated[int, Field(ge=1, le=64)] = 8
+    connections_per_file: Annotated[int, Field(ge=1, le=64)] = 16
     """Parallel ranges of one large file, at most."""
     bandwidth: Size | None = None
     """All workers together, in bytes a second; none: no limit."""

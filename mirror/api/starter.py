@@ -26,7 +26,7 @@ STARTER: Final = """\
 
 [transfer]
 # workers = 16                        # files at the same time
-# connections_per_file = 8            # parallel ranges of one large file
+# connections_per_file = 16           # parallel ranges of one large file
 # bandwidth = "50 MB"                 # a second, all together
 # connect_timeout = 10                # seconds
 # read_timeout = 30

@@ -11,6 +11,7 @@ Thread-safe within one process.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import threading
@@ -37,6 +38,7 @@ class GitIndex:
 
     def __init__(self, folder: Path, blobs: Blobs) -> None:
         self._folder = folder
+        self._prefix = str(folder)
         self._blobs = blobs
         self._lock = threading.Lock()
         self._shards: OrderedDict[str, bytes] = OrderedDict()
@@ -62,8 +64,8 @@ class GitIndex:
                 known = self._shard(name)
                 fresh = [line for line in dict.fromkeys(lines) if line not in known]
                 if fresh:
-                    self._append(self._folder / name, known, fresh)
-                    self._forget(name)
+                    written = self._append(self._folder / name, known, fresh)
+                    self._keep(name, known + written)
 
     def rebuild(self, pairs: Iterable[tuple[str, str]]) -> None:
         """Write the index anew from ``pairs``; readers see the old one or the new one."""
@@ -81,31 +83,38 @@ class GitIndex:
             self._shards.clear()
             self._held = 0
 
-    def _append(self, path: Path, known: bytes, lines: list[bytes]) -> None:
+    def _append(self, path: Path, known: bytes, lines: list[bytes]) -> bytes:
         # After a line that was cut short, start a new one.
-        start = b"\n" if known and not known.endswith(b"\n") else b""
+        data = (b"\n" if known and not known.endswith(b"\n") else b"") + b"".join(lines)
         with disk_errors(path):
-            self._folder.mkdir(exist_ok=True)
+            if not known:
+                self._folder.mkdir(exist_ok=True)
             with path.open("ab", buffering=0) as stream:
-                stream.write(start + b"".join(lines))
+                stream.write(data)
+        return data
 
     def _shard(self, name: str) -> bytes:
         """One shard's bytes, as they are on disk now. The lock is held."""
-        path = self._folder / name
+        path = f"{self._prefix}/{name}"
         try:
-            size = path.stat().st_size
+            size = os.stat(path).st_size  # noqa: PTH116 - a hot path
         except FileNotFoundError:
             self._forget(name)
             return b""
         held = self._shards.get(name)
         if held is None or len(held) != size:
-            self._forget(name)
-            held = self._shards[name] = path.read_bytes()
-            self._held += len(held)
-            while self._held > _MEMORY and len(self._shards) > 1:
-                self._held -= len(self._shards.popitem(last=False)[1])
+            held = self._keep(name, Path(path).read_bytes())
         self._shards.move_to_end(name)
         return held
+
+    def _keep(self, name: str, data: bytes) -> bytes:
+        """Hold a shard in memory, and let go of those that were not needed for long."""
+        self._forget(name)
+        self._shards[name] = data
+        self._held += len(data)
+        while self._held > _MEMORY and len(self._shards) > 1:
+            self._held -= len(self._shards.popitem(last=False)[1])
+        return data
 
     def _forget(self, name: str) -> None:
         self._held -= len(self._shards.pop(name, b""))
