@@ -29,6 +29,7 @@ from scripts.benches.measure import (
 
 BIN = Path(sys.executable).parent
 REPO = "bench/repo"
+MEMORY = Path("/dev/shm")  # Linux has a tmpfs there
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,14 @@ class Case:
     """How many times faster than the baseline we mean to be."""
     rounds: int | None = None
     """Fewer than asked for, where a round takes long."""
+    on_disk: bool = False
+    """Below TMPDIR; else in memory, so that programs are compared, not the disk's moods."""
 
 
 CASES = (
     Case("large", "one file of 2 GB", 1.0),
     Case("small", "5,000 files of 4 KB", 3.0),
+    Case("small", "the same, onto the disk of this machine", 3.0, on_disk=True),
     Case("throttled", "one file of 1 GB, 20 MB/s a connection", 6.0, rounds=1),
 )
 
@@ -67,7 +71,9 @@ def run(rounds: int, only: str | None) -> None:
         f"`scripts/bench transfer --rounds {rounds}`, {machine()} "
         f"Baseline: `hf download` of huggingface_hub {version('huggingface_hub')} with "
         "`HF_HUB_DISABLE_XET=1`. Medians (and range); the ratio is the median of the ratios "
-        "pair by pair. Peak memory is the resident size of `mirror sync`."
+        "pair by pair. Peak memory is the resident size of `mirror sync`. Both write to memory "
+        "(tmpfs) unless it says disk: `mirror sync` waits until the disk has everything, "
+        "`hf download` does not."
     )
     header = ["what", "`mirror sync`", "`hf download`", "ratio", "target", "peak memory"]
     text = "\n\n".join([about, table(header, rows), *notes])
@@ -90,13 +96,13 @@ def row(case: Case, pair: Pair) -> list[str]:
 
 def compare(case: Case, rounds: int) -> Pair:
     """Time both on one case."""
-    with hub(case.name) as endpoint, scratch() as folder:
+    with hub(case.name) as endpoint, scratch(on_disk=case.on_disk) as folder:
         return time_pair(sync(endpoint, folder / "mirror"), hf(endpoint, folder / "hf"), rounds)
 
 
 def unchanged() -> str:
     """Count the requests of a second sync in which nothing has changed."""
-    with hub("unchanged") as endpoint, scratch() as folder:
+    with hub("unchanged") as endpoint, scratch(on_disk=True) as folder:
         entries = "".join(
             f'[[models]]\nid = "org{number % 2500}/model{number}"\n' for number in range(UNCHANGED)
         )
@@ -116,7 +122,7 @@ def requests_of_last_run(folder: Path) -> int:
     """Read how many requests the newest report counts."""
     from mirror import Mirror
 
-    requests = Mirror(folder).runs(limit=1)[0]["requests"]
+    requests = next(iter(Mirror(folder).runs(limit=1)))["requests"]
     return int(requests["api"]) + int(requests["resolve"])
 
 
@@ -169,7 +175,8 @@ def hub(case: str) -> Iterator[str]:
 
 
 @contextmanager
-def scratch() -> Iterator[Path]:
+def scratch(*, on_disk: bool) -> Iterator[Path]:
     """Give a folder that goes afterwards."""
-    with tempfile.TemporaryDirectory(prefix="mirror-bench-") as name:
+    place = None if on_disk or not MEMORY.is_dir() else MEMORY
+    with tempfile.TemporaryDirectory(prefix="mirror-bench-", dir=place) as name:
         yield Path(name)
