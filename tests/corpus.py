@@ -19,7 +19,7 @@ import pytest
 FOLDER = Path(
     os.environ.get("MIRROR_TEST_CORPUS")
     or Path(__file__).resolve().parents[2] / "shared" / "corpus"
-)
+).resolve()
 
 needs_corpus = pytest.mark.skipif(
     not (FOLDER / "hub").is_dir(),
