@@ -73,6 +73,7 @@ class Fetcher:
         while (running := self._under_way.get(file.etag)) is not None:
             await asyncio.wait([running])
         if (digest := held_digest(self._store, file)) is not None:
+            self._progress.received(plan, file, file.size)
             return digest
         over = self._under_way[file.etag] = asyncio.get_running_loop().create_future()
         try:

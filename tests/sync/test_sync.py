@@ -101,7 +101,8 @@ def test_the_same_bytes_in_many_new_repos_are_fetched_once(lab: Lab, size: int) 
         lab.selection += entries(f"a/m{number}")
     plan = lab.plan()
     lab.hub.clear()
-    lab.sync()
+    watcher = Watcher()
+    lab.sync(progress=watcher)
     fetched = Counter(request.file for request in lab.hub.asked("resolve"))
     assert fetched["shared.bin"] <= 2  # a large file comes in two ranges
     assert (
@@ -109,6 +110,8 @@ def test_the_same_bytes_in_many_new_repos_are_fetched_once(lab: Lab, size: int) 
         == (lab.hub.sent["resolve"])
     )
     assert 46 == plan.requests.files_to_fetch
+    # Who watches sees each repo come to its end.
+    assert watcher.expected == {name: n for name, n in watcher.received_bytes.items() if n}
     check_complete(lab, *(model(f"a/m{number}") for number in range(10)))
 
 
@@ -375,9 +378,13 @@ class Watcher(Progress):
     def __init__(self) -> None:
         self.seen: list[str] = []
         self.received_bytes: Counter[str] = Counter()
+        self.expected: dict[str, int] = {}
 
     def planned(self, plan: RepoPlan) -> None:
         self.seen.append(f"planned {plan.key.repo_id}")
+        for file in plan.files:
+            if file.action is Action.FETCH and file.size:
+                self.expected[f"{plan.key.repo_id}/{file.path}"] = file.size
 
     def received(self, plan: RepoPlan, file: PlannedFile, count: int) -> None:
         self.received_bytes[f"{plan.key.repo_id}/{file.path}"] += count
@@ -407,4 +414,4 @@ def test_tells_who_watches(lab: Lab) -> None:
         "failed datasets.1",
     } == set(watcher.seen)
     sizes = {f"acme/tiny/{path}": len(data) for path, data in files_of(lab.store, KEY).items()}
-    assert sizes == watcher.received_bytes
+    assert sizes == watcher.received_bytes == watcher.expected
