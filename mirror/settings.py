@@ -46,7 +46,23 @@ def parse_size(value: object) -> int:
     units = {unit.lower(): factor for unit, factor in _UNITS.items()}
     if match is None or match[2].lower() not in units:
         raise ValueError('expected a size such as 500000, "500 MB" or "20 GiB"')
-    return round(float(match[1]) * int(units[match[2].lower()]))
+    try:
+        return round(float(match[1]) * int(units[match[2].lower()]))
+    except OverflowError:
+        raise ValueError("no disk has so many bytes") from None
+
+
+def _is_endpoint(text: str) -> bool:
+    """Whether paths can follow it: no credentials, no query; and it is fit for a report."""
+    if not text.isprintable() or set(text) & set(" ?#@\\"):
+        return False
+    try:
+        url = urlsplit(text)
+        url.port  # noqa: B018  # raises where it is no number, or too large
+        (url.hostname or "").encode("idna")  # raises as looking the name up would
+    except ValueError:
+        return False
+    return url.scheme in {"http", "https"} and bool(url.hostname)
 
 
 def _one_or_many(value: object) -> object:
@@ -57,7 +73,7 @@ Size = Annotated[int, BeforeValidator(parse_size)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
 Positive = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class _Section(BaseModel):
@@ -73,8 +89,7 @@ class UpstreamSettings(_Section):
 
     @model_validator(mode="after")
     def _check_endpoint(self) -> UpstreamSettings:
-        url = urlsplit(self.endpoint)
-        if url.scheme not in {"http", "https"} or not url.hostname or url.username:
+        if not _is_endpoint(self.endpoint):
             raise ValueError("endpoint: expected a URL such as https://huggingface.co")
         # A trailing slash makes clients ask for //datasets/…
         object.__setattr__(self, "endpoint", self.endpoint.rstrip("/"))
@@ -163,7 +178,7 @@ class TransferSettings(_Section):
     """Files fetched at the same time."""
     connections_per_file: Annotated[int, Field(ge=1, le=64)] = 16
     """Parallel ranges of one large file, at most."""
-    bandwidth: Size | None = None
+    bandwidth: Annotated[Size, Field(ge=1)] | None = None
     """All workers together, in bytes a second; none: no limit."""
     connect_timeout: Seconds = 10.0
     read_timeout: Seconds = 30.0
@@ -219,7 +234,7 @@ def parse_settings(text: str, source: str = SETTINGS_FILE) -> Settings:
     """
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also numbers and nesting without end
         raise SettingsError(f"{source}: not valid TOML: {error}") from error
     try:
         return Settings.model_validate(raw)
