@@ -54,6 +54,9 @@ _HINTS: Final[Mapping[type[UpstreamError], str]] = {
 }
 #: Enough to reuse the connection after an answer whose body nobody wants.
 _DISCARD_BYTES: Final = 65_536
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+#: pydantic gives up at about 200.
+_MAX_DEPTH: Final = 100
 _NEXT_LINK: Final = re.compile(r'<([^<>]*)>\s*;[^<]*\brel="?next"?', re.IGNORECASE)
 
 
@@ -123,6 +126,28 @@ async def read_json(response: aiohttp.ClientResponse, limit: int) -> Any:
         raise BadAnswerError(f"{shown(response.url)} does not answer JSON") from error
 
 
+def storable(value: Any, url: URL, depth: int = _MAX_DEPTH) -> Any:
+    """Give JSON that can be kept as it is: every text valid Unicode, and no abyss.
+
+    A text that upstream has cut within an emoji ends in half a surrogate pair.
+
+    Raises:
+        BadAnswerError: nested deeper than anything that upstream says of a repo.
+    """
+    if isinstance(value, str):
+        return _SURROGATE.sub("\ufffd", value)
+    if not isinstance(value, list | dict):
+        return value
+    if depth == 0:
+        raise BadAnswerError(f"{shown(url)} is nested deeper than {_MAX_DEPTH} levels")
+    if isinstance(value, list):
+        return [storable(item, url, depth - 1) for item in value]
+    return {
+        _SURROGATE.sub("\ufffd", name): storable(item, url, depth - 1)
+        for name, item in value.items()
+    }
+
+
 def next_link(headers: Mapping[str, str], page: URL, origin: URL) -> URL | None:
     """Give the next page of a listing, from ``Link: <…>; rel="next"``.
 
@@ -152,12 +177,15 @@ def absolute(reference: str, base: URL) -> URL:
     try:
         quoted = re.fullmatch(r"[!-~]+", reference) is not None
         target = base.join(URL(reference, encoded=quoted))
-        good = target.scheme in {"http", "https"} and target.host and target.user is None
+        bare = target.user is None and target.password is None
+        good = target.scheme in {"http", "https"} and target.host and bare
         target.port  # noqa: B018  # raises where the port is no number
+        (target.raw_host or "").encode("idna")  # raises as looking the name up would
     except ValueError:
         good = False
     if not good:
-        raise BadAnswerError(f"{shown(base)} points at {printable(reference)!r}, which is no URL")
+        named = printable(reference.partition("?")[0])  # without what may be a signature
+        raise BadAnswerError(f"{shown(base)} points at {named!r}, which is no URL")
     return target
 
 

@@ -25,6 +25,10 @@ from mirror.hub.retry import Backoff
 _LOOK_AGAIN: Final = 0.05
 
 
+#: Seconds that no server means: more than 30 years.
+_ENDLESS: Final = 10**9
+
+
 class Gate:
     """The way to one of upstream's counted services: open, or closed until a moment."""
 
@@ -109,10 +113,12 @@ def rate_limit(headers: Mapping[str, str]) -> RateLimitInfo | None:
     if "RateLimit" not in headers:
         return None
     try:
-        return parse_ratelimit_headers(headers)
+        info = parse_ratelimit_headers(headers)
     except ValueError:
         # Python refuses to read a number of thousands of digits.
         return None
+    # One of hundreds is no time either: it cannot be added to the clock's.
+    return info if info is None or info.reset_in_seconds < _ENDLESS else None
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -6,6 +6,7 @@ client serves us. Answers are values of ``model``; the info's JSON stays as it c
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,7 +15,7 @@ from urllib.parse import quote, urlencode
 from yarl import URL
 
 from mirror.errors import BadAnswerError, BadNameError
-from mirror.hub.answers import next_link, printable, read_json, shown
+from mirror.hub.answers import next_link, printable, read_json, shown, storable
 from mirror.hub.model import ListedRepo, ListQuery, RepoInfo, TreeFile
 from mirror.hub.retry import with_retries
 from mirror.hub.session import Session
@@ -22,6 +23,8 @@ from mirror.names import RepoKey, RepoType, check_ref_name, is_commit, is_digest
 
 #: The Hub gives no more in one page.
 PAGE: Final = 1000
+#: ISO 8601 in ASCII: it is compared, sent nowhere, and kept in the report of the run.
+_TIME: Final = re.compile(r"[0-9T:.Z+-]{1,40}")
 _MAX_SIZE: Final = 2**53
 _MAX_PATH: Final = 65_536
 
@@ -157,7 +160,7 @@ def parse_info(raw: Any, repo_type: RepoType, url: URL) -> RepoInfo:
         key = RepoKey(repo_type, _text(raw, "id", url))
     except BadNameError as error:
         raise BadAnswerError(f"{shown(url)}: {printable(str(error))}") from error
-    return RepoInfo(key, commit, raw)
+    return RepoInfo(key, commit, storable(raw, url))
 
 
 def parse_tree_entry(entry: Any, url: URL) -> TreeFile | None:
@@ -209,7 +212,7 @@ def parse_listed(item: Any, repo_type: RepoType, url: URL) -> ListedRepo | None:
     return ListedRepo(
         key,
         commit if isinstance(commit, str) and is_commit(commit) else None,
-        modified if isinstance(modified, str) else None,
+        modified if isinstance(modified, str) and _TIME.fullmatch(modified) else None,
         item,
     )
 

@@ -29,7 +29,7 @@ from mirror.errors import (
     SettingsError,
     TransportError,
 )
-from mirror.hub.answers import absolute, discard, error_of, same_origin, shown
+from mirror.hub.answers import absolute, discard, error_of, printable, same_origin, shown
 from mirror.hub.counts import RequestCounts
 from mirror.hub.limits import Gate
 from mirror.hub.retry import Backoff
@@ -290,5 +290,13 @@ def _transport_errors(url: URL) -> Iterator[None]:
     except aiohttp.ClientPayloadError as error:
         raise TransportError(f"{shown(url)} ends before its end") from error
     except (aiohttp.ClientError, ssl.SSLError, OSError) as error:
-        name = type(error).__name__
-        raise TransportError(f"{shown(url)}: {name}: {str(error)[:200]}") from error
+        raise TransportError(f"{shown(url)}: {type(error).__name__}{_said(error)}") from error
+
+
+def _said(error: Exception) -> str:
+    """Give what an error says, where it cannot be an address with its signature, or headers."""
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f": the proxy answers {error.status}"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return ": what came is not HTTP"
+    return "" if isinstance(error, aiohttp.InvalidURL) else f": {printable(str(error))}"

@@ -289,3 +289,10 @@ def test_files_and_api_have_separate_gates(hub: FakeHub, tmp_path: Path) -> None
         assert info.commit == repo.sha
 
     ask(hub.endpoint, both, max_wait=60)
+
+
+def test_a_reset_in_more_seconds_than_there_are_is_no_limit() -> None:
+    endless = headers(ratelimit='"api";r=0;t=' + "9" * 400)
+    assert rate_limit(endless) is None
+    gate().refused(endless)
+    gate().leave(endless)

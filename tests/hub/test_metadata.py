@@ -9,7 +9,13 @@ from yarl import URL
 
 from mirror.errors import BadAnswerError, RepoGoneError, RepoUnauthorizedError, RevisionGoneError
 from mirror.hub import ListQuery, TreeFile
-from mirror.hub.metadata import MetadataLimits, parse_info, parse_refs, parse_tree_entry
+from mirror.hub.metadata import (
+    MetadataLimits,
+    parse_info,
+    parse_listed,
+    parse_refs,
+    parse_tree_entry,
+)
 from mirror.names import RepoKey, RepoType
 from tests.fakehub import EditJson, FakeHub
 from tests.hub.making import COMMIT, KEY, ask, everything, upstream
@@ -342,3 +348,27 @@ def test_it_must_be_opened_before_use() -> None:
 
     with pytest.raises(RuntimeError, match="context manager"):
         asyncio.run(upstream("http://127.0.0.1:9").repo_info(KEY))
+
+
+def test_half_a_character_in_an_info_does_not_keep_the_repo_out() -> None:
+    """JavaScript cuts a description within an emoji, and sends one half of the pair."""
+    raw = json.loads(
+        b'{"id": "acme/tiny", "sha": "%s", "description": "\\ud83d", "tags": [{"\\udc00": 1}]}'
+        % OID.encode()
+    )
+    info = parse_info(raw, RepoType.MODEL, URL_)
+    assert info.raw["description"] == "\ufffd"
+    assert info.raw["tags"] == [{"\ufffd": 1}]
+
+
+def test_an_info_that_is_nested_without_end_is_refused() -> None:
+    deep = json.loads("[" * 200 + "]" * 200)
+    with pytest.raises(BadAnswerError, match=r"hub\.example.* nested deeper than 100"):
+        parse_info({"id": "acme/tiny", "sha": OID, "config": deep}, RepoType.MODEL, URL_)
+
+
+@pytest.mark.parametrize("time", ["\ud800", "2026\x1b[31m", "9" * 100, "", 5, None])
+def test_a_time_that_is_none_is_not_kept(time: Any) -> None:
+    found = parse_listed({"id": "acme/tiny", "lastModified": time}, RepoType.MODEL, URL_)
+    assert found is not None
+    assert found.last_modified is None

@@ -245,3 +245,26 @@ def test_a_proxy_that_we_cannot_use_is_told(
     proxy_environment.setenv("https_proxy", value)
     with pytest.raises(SettingsError, match="https_proxy"):
         find_proxy(URL("https://hub.example"))
+
+
+@pytest.mark.parametrize("host", ["a" * 64 + ".invalid", "a..b", ".", ":secret@127.0.0.1", "xn--"])
+def test_a_redirect_to_a_host_that_cannot_be_is_refused(host: str, tmp_path: Path) -> None:
+    """And the message does not keep what may be a signature."""
+    target = f"http://{host}/x?X-Amz-Signature=secret"
+    with serving(redirecting_to(target)) as hub, pytest.raises(BadAnswerError) as caught:
+        fetch(hub.endpoint, request_for(CONTENT), tmp_path)
+    assert "Signature" not in str(caught.value)
+
+
+@pytest.mark.parametrize("head", ["HTTP/1.1 \x1b[31m 200", "HTTP/1.1 200 OK\r\ncontent-length: x"])
+def test_what_is_no_http_is_named_without_the_signed_address(head: str, tmp_path: Path) -> None:
+    async def broken(asked: Asked, writer: object) -> bytes:
+        return f"{head}\r\nx-sent: secret\r\n\r\n".encode()
+
+    with serving(broken) as other:
+        target = f"{other.endpoint}/x?X-Amz-Signature=secret"
+        with serving(redirecting_to(target)) as hub, pytest.raises(TransportError) as caught:
+            fetch(hub.endpoint, request_for(CONTENT), tmp_path, retries=0)
+    assert "not HTTP" in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert "\x1b" not in str(caught.value)
