@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from mirror.store import Store
 from mirror.sync.detect import INDIVIDUAL, rotation
 from mirror.sync.last import LastRun, last_run
 from mirror.sync.model import Outcome, RunReport
-from tests.fakehub import FakeHub, Status
+from tests.fakehub import FakeHub, FakeRepo, Status
 from tests.sync.lab import Lab, dataset, entries, model
 
 TODAY = date(2026, 3, 2)
@@ -141,6 +142,33 @@ def test_a_change_is_seen_in_the_feed(wide: Lab) -> None:
     wide.hub.clear()
     report = wide.sync()
     assert (WIDE, 52) == (report.unchanged, requests(wide, report))
+
+
+def test_two_changes_at_one_moment(wide: Lab) -> None:
+    """The second comes after our look at the feed, with the time that it stood at then."""
+    wide.sync()
+    one, two = [name for name in map(named, range(WIDE)) if name not in todays(wide)][:2]
+    moment = datetime(2026, 6, 1, tzinfo=UTC)
+    _commit_at(wide.hub.repo("model", one), moment)
+    wide.sync()
+    assert {"models": "2026-06-01T00:00:00.000Z"} == positions(wide).positions
+    assert_the_next_run_sees(wide, two, _commit_at(wide.hub.repo("model", two), moment))
+
+
+def _commit_at(repo: FakeRepo, moment: datetime) -> str:
+    commit = replace(repo.commits[repo.commit({"a.txt": "new"})], date=moment)
+    repo.commits[commit.id] = commit
+    repo.move("main", commit.id)
+    return commit.id
+
+
+def test_a_repo_that_is_wanted_by_its_old_name_settles_too(wide: Lab) -> None:
+    wide.hub.alias("model", "legacy", named(3))
+    wide.selection = wide.selection.replace(entries(named(3)), entries("legacy"))
+    for _ in range(2):
+        assert () == wide.sync().unsettled
+    wide.hub.clear()
+    assert 52 == requests(wide, wide.sync())
 
 
 def test_recheck_asks_about_every_repo(wide: Lab) -> None:
