@@ -19,6 +19,7 @@ from mirror.cli.output import (
     human_duration,
     human_size,
     number_of,
+    one_line,
     size_cell,
     talk,
 )
@@ -121,16 +122,19 @@ def _print_plan(found: SyncPlan, *, files: bool) -> None:
     if files:
         for repo in found.repos:
             _print_files(repo)
-    for repo in found.repos:
-        for warning in repo.warnings:
-            emit(f"note: {repo.key}: {warning}")
+    notes = [
+        *found.notes,
+        *(f"{repo.key}: {text}" for repo in found.repos for text in repo.warnings),
+    ]
+    for note in notes:
+        emit(f"note: {one_line(note)}")
     for refusal in found.refused:
         emit(f"refused: {refusal.key} {refusal.revision}: {describe_refusal(refusal)}")
     for problem in found.failed:
         emit(f"failed: {describe_problem(problem)}")
     for removal in found.removals:
         emit(f"superseded: {removal.key} {removal.commit[:12]}: {removal.why}")
-    if found.refused or found.failed or found.removals:
+    if notes or found.refused or found.failed or found.removals:
         emit()
     _print_totals(found)
 

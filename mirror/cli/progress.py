@@ -90,6 +90,10 @@ class Tally(Progress):
         """Say which rule kept a repo out."""
         self.say(f"refused: {refusal.key} {refusal.revision}: {describe_refusal(refusal)}")
 
+    def noted(self, note: str) -> None:
+        """Say what is odd about the selection."""
+        self.say(f"note: {note}")
+
     def _is_time(self, every: float, *, now: bool) -> bool:
         moment = self._clock()
         if not now and moment - self._shown < every:

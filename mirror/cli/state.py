@@ -136,6 +136,12 @@ def _print_failures(run: Mapping[str, Any] | None) -> None:
     for refusal in refused:
         text = f"{_name(refusal)}: {refusal.get('detail')} ({refusal.get('rule')})"
         emit(f"  {one_line(text)}")
+    notes = (run or {}).get("notes")
+    if isinstance(notes, list) and notes:
+        emit()
+        emit("Odd about the selection in the last sync:")
+        for note in notes:
+            emit(f"  {one_line(str(note))}")
 
 
 def _name(item: Mapping[str, Any]) -> str:

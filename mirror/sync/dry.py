@@ -74,6 +74,7 @@ def plan_sync(
             files_to_fetch=_files_to_fetch(found.plans),
             detection=found.detection,
         ),
+        notes=tuple(found.ledger.notes),
     )
 
 
@@ -98,6 +99,7 @@ async def _look(
         )
         found.detection = prepared.detection
         found.ledger.failed += prepared.selection.failed
+        found.ledger.notes += prepared.selection.notes
 
         async def visit(wanted: Wanted) -> None:
             plan, _ = await prepared.planner.plan(wanted)

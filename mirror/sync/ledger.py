@@ -46,6 +46,8 @@ class Ledger:
     failed: list[Problem] = field(default_factory=list)
     settled: set[RepoKey] = field(default_factory=set)
     """Repos whose head of ``main`` we have now."""
+    notes: list[str] = field(default_factory=list)
+    """About the selection."""
     silence: int = 0
     """Repos in a row that upstream did not answer for."""
 
@@ -128,4 +130,5 @@ def report_of(
         requests=requests,
         positions=left.positions,
         unsettled=tuple(sorted(left.unsettled)),
+        notes=tuple(ledger.notes),
     )

@@ -284,6 +284,8 @@ class SyncPlan:
     removable_bytes: int
     """What ``mirror prune`` would free now."""
     requests: RequestBudget
+    notes: tuple[str, ...] = ()
+    """About the selection: queries that find no repo."""
 
     def amount(self, action: Action) -> Amount:
         """The total over all repos."""
@@ -300,6 +302,7 @@ class SyncPlan:
             "removable_bytes": self.removable_bytes,
             "total": {action.value: asdict(self.amount(action)) for action in Action},
             "requests": self.requests.as_json(),
+            "notes": list(self.notes),
         }
 
 
@@ -338,6 +341,8 @@ class RunReport:
     unsettled: tuple[RepoKey, ...] = ()
     """Mirrored repos that the next run must not leave to the feed: they failed in this one,
     or are not selected now."""
+    notes: tuple[str, ...] = ()
+    """About the selection: queries that find no repo."""
 
     @property
     def exit_code(self) -> int:
@@ -384,6 +389,7 @@ class RunReport:
             "requests": dict(self.requests),
             "positions": dict(self.positions),
             "unsettled": [str(key) for key in self.unsettled],
+            "notes": list(self.notes),
         }
 
 
@@ -404,6 +410,9 @@ class Progress:
 
     def refused(self, refusal: Refusal) -> None:
         """Called when the policy has refused a repo."""
+
+    def noted(self, note: str) -> None:
+        """Called for what is odd about the selection: a query that finds no repo."""
 
 
 def _named(key: RepoKey) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def plan_repo(
         change=_change(info.commit, held, files),
         files=files,
         upstream=info.raw,
-        warnings=_warnings(paths),
+        warnings=(*_nothing_selected(files), *_warnings(paths)),
     )
 
 
@@ -221,6 +221,14 @@ def _warnings(paths: Sequence[str]) -> tuple[str, ...]:
     return tuple(
         f"{one} and {other} differ only by case" for one, other in case_collisions(sorted(paths))
     )
+
+
+def _nothing_selected(files: Sequence[PlannedFile]) -> tuple[str, ...]:
+    """Warn of a selection that is probably misspelt: it leaves nothing to load."""
+    if not files or any(file.action is not Action.SKIP for file in files):
+        return ()
+    reasons = ", ".join(dict.fromkeys(file.because or "" for file in files))
+    return (f"none of its {len(files)} files is selected ({reasons[:200]})",)
 
 
 def _refusal(info: RepoInfo, wanted: Wanted, rule: Rule) -> Refusal:

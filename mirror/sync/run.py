@@ -146,6 +146,9 @@ class _Run:
             for problem in self._prepared.selection.failed:
                 self._ledger.failed.append(problem)
                 self._progress.failed(problem)
+            for note in self._prepared.selection.notes:
+                self._ledger.notes.append(note)
+                self._progress.noted(note)
             planner = self._prepared.planner
             await self._rounds.go(
                 self._prepared.selection.wanted, lambda wanted: self._sync_one(wanted, planner)

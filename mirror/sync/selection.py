@@ -38,6 +38,8 @@ class Selection:
     """Head of ``main`` for the repos that a query listed."""
     failed: list[Problem] = field(default_factory=list)
     """Queries that upstream did not answer."""
+    notes: list[str] = field(default_factory=list)
+    """Where the selection is empty, in words: nothing is silently missing."""
 
     @property
     def wanted(self) -> tuple[Wanted, ...]:
@@ -82,6 +84,7 @@ class Selection:
                     f"{key} is not in the selection", hint=f"add it with: mirror add {key}"
                 )
         self.filters = kept
+        self.notes = []
 
 
 async def select(
@@ -109,12 +112,17 @@ async def select(
         try:
             if silence >= GIVE_UP_AFTER:
                 raise give_up_error(settings.upstream.endpoint)
-            selection.add_listed(await _ask(upstream, repo_type, entry), entry)
+            listed = await _ask(upstream, repo_type, entry)
+            selection.add_listed(listed, entry)
+            if not listed:
+                selection.notes.append(f"{repo_type.plural}.{number}: the query finds no repo")
             silence = 0
         except MirrorError as error:
             silence = silence + 1 if isinstance(error, TransportError) else 0
             subject = f"{repo_type.plural}.{number}"
             selection.failed.append(Problem.of(subject, None, error, kept=True))
+    if not settings.numbered_entries():
+        selection.notes.append("mirror.toml selects nothing: add what to mirror with mirror add")
     return selection
 
 

@@ -89,6 +89,27 @@ class TestPlan:
         assert "failed: models/acme/nope main: " in ran.out
         assert "1 repo" == section(ran.out, "refused")
 
+    def test_says_where_a_selection_is_empty(self, cli: Cli, home: Path, small: FakeHub) -> None:
+        mirror = Mirror.init(home, small.endpoint)
+        nothing = "note: mirror.toml selects nothing: add what to mirror with mirror add\n"
+        assert nothing in cli("plan").out
+        mirror.add("model", author="klu")
+        mirror.add("model", id="klue/roberta-small", include="*.jsno")
+
+        notes = [
+            "models.1: the query finds no repo",
+            "models/klue/roberta-small: none of its 4 files is selected (not in include)",
+        ]
+        assert notes == [
+            line.removeprefix("note: ")
+            for line in cli("plan").out.splitlines()
+            if line.startswith("note: ")
+        ]
+        ran = cli("sync")
+        assert all(f"note: {note}" in ran.err for note in notes)
+        assert "the query finds no repo" in cli("status").out
+        assert notes[:1] == cli("plan", "--json").json["notes"]
+
     def test_upstream_is_down(self, cli: Cli, selected: Mirror, small: FakeHub) -> None:
         _impatient(selected)
         small.down()
