@@ -11,6 +11,7 @@ from sqlalchemy import (
     Table,
     column,
     exists,
+    false,
     func,
     not_,
     or_,
@@ -57,6 +58,8 @@ def _matching(query: Query, statement: Select[Any]) -> Select[Any]:
     if words := query.words:
         statement = statement.join(_FTS, _FTS.c.rowid == _REPOS.repo)
         statement = statement.where(_FTS.c.documents_fts.match(" AND ".join(words)))
+    elif query.text.strip():  # nothing but signs: that is in no repo, and not in all of them
+        statement = statement.where(false())
     return statement.where(*_conditions(query))
 
 

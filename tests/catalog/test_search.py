@@ -125,6 +125,7 @@ TAIWAN = "datasets/acme/taiwan"
         (Query("klue", language=("ko",)), {KLUE_SET, ROBERTA}),
         (Query("fill-mask"), {KLUE_SET, ROBERTA}),
         (Query("nothing like this"), set()),
+        (Query("???"), set()),
     ],
     ids=lambda value: str(value)[:60] if isinstance(value, Query) else "",
 )
