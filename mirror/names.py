@@ -120,9 +120,22 @@ class RepoKey:
         if default is None:
             raise BadNameError(
                 f"{text!r} does not say whether it is a model, a dataset or a space",
-                hint=f"write models/{text}, datasets/{text} or spaces/{text}",
+                hint=_typed(text),
             )
         return cls(default, text)
+
+
+def _typed(text: str) -> str:
+    """Say how to write a name that has no type: also of a page's address, or ``model/…``."""
+    scheme, separator, rest = text.partition("://")
+    # https://host/datasets/klue/klue/tree/main: a page of the Hub, with what follows the id
+    parts = rest.split("/")[1:] if separator and scheme in {"http", "https"} else text.split("/")
+    plurals = {name: kind.plural for kind in RepoType for name in (kind.value, kind.plural)}
+    if len(parts) > 2 and parts[0] in plurals:
+        return f"write {plurals[parts[0]]}/{'/'.join(parts[1:3])}"
+    if separator:
+        text = "/".join(parts[:2]) or "namespace/name"
+    return f"write models/{text}, datasets/{text} or spaces/{text}"
 
 
 def is_commit(text: str) -> bool:
