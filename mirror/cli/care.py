@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from mirror.cli.app import Command, Session, common_options, json_option, pass_session
-from mirror.cli.output import emit, emit_json, emit_pairs, human_size, number_of, one_line, talk
+from mirror.cli.output import (
+    emit,
+    emit_json,
+    emit_pairs,
+    human_duration,
+    human_size,
+    number_of,
+    one_line,
+    talk,
+)
 
 if TYPE_CHECKING:
     from mirror.api.care import Verification
@@ -151,7 +160,15 @@ def reindex(session: Session) -> None:
     if session.as_json:
         emit_json(report.as_json())
         return
-    emit_pairs([(key.replace("_", " "), str(value)) for key, value in report.as_json().items()])
+    emit_pairs(
+        [
+            ("repos", f"{report.repos:,}"),
+            ("indexed", f"{report.indexed:,}"),
+            ("took", human_duration(report.seconds)),
+        ]
+    )
+    for problem in report.problems:
+        emit(f"note: {one_line(problem)}")
 
 
 COMMANDS: Final = {"verify": verify, "prune": prune, "reindex": reindex}

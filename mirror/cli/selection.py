@@ -36,11 +36,15 @@ def init(session: Session, /, folder: Path, endpoint: str | None) -> None:
     """
     from mirror.api import Mirror
 
+    before = (folder.expanduser() / "format").exists()
     made = Mirror.init(folder, endpoint)
     if session.as_json:
         emit_json({"root": str(made.root), "endpoint": made.settings.upstream.endpoint})
         return
     talk(f"{made.root} is a mirror of {made.settings.upstream.endpoint}")
+    if before:
+        talk("It was one before; nothing is changed.")
+        return
     talk("")
     talk("What next:")
     talk(f"  export MIRROR_HOME={made.root}")

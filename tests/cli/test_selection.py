@@ -31,9 +31,10 @@ class TestInit:
         cli("add", "models/gpt2")
         before = (home / "mirror.toml").read_text()
 
-        cli("init", home)
+        ran = cli("init", home)
 
         assert before == (home / "mirror.toml").read_text()
+        assert "It was one before; nothing is changed." in ran.err
 
     def test_again_for_another_hub_is_refused(self, cli: Cli, home: Path) -> None:
         cli("init", home)
@@ -121,6 +122,9 @@ class TestAdd:
         ("args", "code", "message"),
         [
             (["klue/klue"], 2, "write models/klue/klue, datasets/klue/klue or spaces/klue/klue"),
+            (["model/klue/klue"], 2, "hint: write models/klue/klue\n"),
+            (["https://h.org/datasets/a/b/tree/main"], 2, "hint: write datasets/a/b\n"),
+            (["https://h.org/a/b/tree/main"], 2, "write models/a/b, datasets/a/b or spaces/a/b"),
             ([], 2, "neither a REPO nor the --type"),
             (["--type", "model"], 3, "expected an id, or a query"),
             (["models/gpt2", "--author", "x"], 3, "id and author exclude each other"),
