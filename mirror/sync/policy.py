@@ -122,13 +122,16 @@ def refusal_of_size(
         policy: the quotas.
     """
     if policy.max_repo_size is not None and size > policy.max_repo_size:
-        return "policy.max_repo_size", f"{size} bytes are selected, {policy.max_repo_size} allowed"
+        return (
+            "policy.max_repo_size",
+            f"{size:,} bytes are selected, {policy.max_repo_size:,} allowed",
+        )
     if policy.max_mirror_size is not None and growth > 0:
         after = mirror_size + growth
         if after > policy.max_mirror_size:
             return (
                 "policy.max_mirror_size",
-                f"the mirror would hold {after} bytes, {policy.max_mirror_size} are allowed",
+                f"the mirror would hold {after:,} bytes, {policy.max_mirror_size:,} are allowed",
             )
     return None
 
