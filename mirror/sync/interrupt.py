@@ -2,7 +2,7 @@
 
 systemd and cron stop a service by SIGTERM; both signals mean: finish what cannot be
 left half done, write the report, go. In a notebook, where a loop is running already,
-the work gets a thread of its own.
+the work gets a thread of its own, and the notebook's "stop" means the same.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -23,11 +23,21 @@ def run_to_end(work: Coroutine[Any, Any, None]) -> bool:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(_stoppable(work))
+    stops: list[Callable[[], object]] = []
     with ThreadPoolExecutor(max_workers=1) as pool:
-        return pool.submit(asyncio.run, _stoppable(work)).result()
+        future = pool.submit(asyncio.run, _stoppable(work, stops))
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            for stop in stops:
+                stop()
+            return future.result()
 
 
-async def _stoppable(work: Coroutine[Any, Any, None]) -> bool:
+async def _stoppable(
+    work: Coroutine[Any, Any, None], stops: list[Callable[[], object]] | None = None
+) -> bool:
+    """Do the work; ``stops`` gets a function that another thread may call to stop it."""
     loop = asyncio.get_running_loop()
     task = loop.create_task(work)
     stopped = False
@@ -37,6 +47,8 @@ async def _stoppable(work: Coroutine[Any, Any, None]) -> bool:
         stopped = True
         task.cancel()
 
+    if stops is not None:
+        stops.append(lambda: loop.call_soon_threadsafe(stop))
     # Python lets only the main thread handle signals.
     mine = threading.current_thread() is threading.main_thread()
     before = {number: signal.getsignal(number) for number in _SIGNALS} if mine else {}

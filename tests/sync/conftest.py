@@ -1,3 +1,5 @@
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,3 +29,13 @@ def lab(hub: FakeHub, store: Store) -> Lab:
         lfs=["*.safetensors"],
     )
     return Lab(hub, store, entries("acme/tiny"))
+
+
+@pytest.fixture
+def late_signals_are_lost() -> Iterator[None]:
+    """A signal sent upon a request may come when the run that made it is over already."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda number, frame: None) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)

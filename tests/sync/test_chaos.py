@@ -71,6 +71,7 @@ def assert_sound(lab: Lab) -> None:
         assert expected == files_of(lab.store, key)
 
 
+@pytest.mark.usefixtures("late_signals_are_lost")
 @pytest.mark.parametrize("seed", range(15))
 def test_after_any_weather(lab: Lab, seed: int) -> None:
     dice = random.Random(seed)
