@@ -49,6 +49,7 @@ _WORDS: Final[Mapping[type[UpstreamError], str]] = {
     RepoUnauthorizedError: "upstream refuses access (a missing repo looks the same)",
 }
 _HINTS: Final[Mapping[type[UpstreamError], str]] = {
+    RevisionGoneError: "the repo's page lists its branches and tags",
     RepoGatedError: "accept the conditions on the repo's page and set HF_TOKEN",
     RepoUnauthorizedError: "check the id, and that HF_TOKEN is set and may read the repo",
 }

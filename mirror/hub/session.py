@@ -9,12 +9,13 @@ http they are refused. Every failure of the transport leaves here as
 from __future__ import annotations
 
 import base64
+import os
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from typing import Final, Self
+from typing import Final, Self, TypeGuard
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
@@ -290,7 +291,16 @@ def _transport_errors(url: URL) -> Iterator[None]:
     except aiohttp.ClientPayloadError as error:
         raise TransportError(f"{shown(url)} ends before its end") from error
     except (aiohttp.ClientError, ssl.SSLError, OSError) as error:
-        raise TransportError(f"{shown(url)}: {type(error).__name__}{_said(error)}") from error
+        raise TransportError(f"{shown(url)}: {_what(error)}{_said(error)}") from error
+
+
+def _what(error: Exception) -> str:
+    return "no connection" if _is_no_connection(error) else type(error).__name__
+
+
+def _is_no_connection(error: Exception) -> TypeGuard[aiohttp.ClientConnectorError]:
+    """Whether a host was not found or does not listen; that its certificate is bad is another."""
+    return isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, ssl.SSLError)
 
 
 def _said(error: Exception) -> str:
@@ -299,4 +309,10 @@ def _said(error: Exception) -> str:
         return f": the proxy answers {error.status}"
     if isinstance(error, aiohttp.ClientResponseError):
         return ": what came is not HTTP"
+    if _is_no_connection(error):
+        number = error.os_error.errno or 0
+        reason = (
+            os.strerror(number) if number > 0 else str(error.os_error.strerror or error.os_error)
+        )
+        return f" to {printable(f'{error.host}:{error.port}')}: {printable(reason)}"
     return "" if isinstance(error, aiohttp.InvalidURL) else f": {printable(str(error))}"

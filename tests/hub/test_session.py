@@ -162,7 +162,8 @@ def test_after_the_last_try_the_failure_is_told(hub: FakeHub) -> None:
 
 def test_nobody_at_home_is_a_failure_of_the_transport(hub: FakeHub) -> None:
     hub.down()
-    with pytest.raises(TransportError):
+    place = hub.endpoint.removeprefix("http://")
+    with pytest.raises(TransportError, match=f": no connection to {place}: Connection refused"):
         ask(hub.endpoint, lambda up: up.repo_info(KEY))
 
 
