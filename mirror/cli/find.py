@@ -89,6 +89,8 @@ def search(
         return
     emit_table(_COLUMNS, [_row(hit) for hit in found.hits])
     _say_place(filters["offset"], len(found.hits), found.total)
+    if not found.total:
+        _say_misspelt(filters["task"])
 
 
 def _say_place(offset: int, shown: int, total: int) -> None:
@@ -102,6 +104,18 @@ def _say_place(offset: int, shown: int, total: int) -> None:
         talk(f"{offset + 1:,} to {last:,} of {total:,}; --offset {last} shows the next ones")
     elif offset:
         talk(f"{offset + 1:,} to {last:,} of {total:,}")
+
+
+def _say_misspelt(tasks: tuple[str, ...]) -> None:
+    """Tell a person which task was probably meant, where the Hub knows none of that name."""
+    from difflib import get_close_matches
+
+    from mirror.catalog.vocabulary import TASKS, task_name
+
+    for task in tasks:
+        name = task_name(task)
+        if name not in TASKS and (near := get_close_matches(name, sorted(TASKS), n=3, cutoff=0.7)):
+            talk(f"hint: --task {one_line(task)}: did you mean {' or '.join(near)}?")
 
 
 @click.command(

@@ -79,6 +79,12 @@ class TestSearch:
 
         assert ("", "nothing found\n") == (ran.out, ran.err)
         assert {"hits": [], "total": 0} == read("search", "xyzzy", "--json").json
+        ran = read("search", "--task", "text-clasification", "--task", "my-own-task")
+        assert (
+            "nothing found\nhint: --task text-clasification: did you mean text-classification"
+            in ran.err
+        )
+        assert "my-own-task" not in ran.err
 
     def test_json(self, read: Cli) -> None:
         found = read("search", "독해", "--json").json
