@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,6 @@ class Lab:
     selection: str
     transfer: str = TRANSFER
     token: str | None = None
-    published: list[str] = field(default_factory=list)
 
     @property
     def settings(self) -> Settings:
@@ -103,10 +102,6 @@ class Lab:
 
     def repair(self, *keys: RepoKey) -> RunReport:
         return run_repair(self.store, self.settings, keys, token=self.token, connect=connect)
-
-    def other(self, root: Path) -> Lab:
-        """An empty mirror of the same hub and selection."""
-        return Lab(self.hub, Store.create(root), self.selection, self.transfer, self.token)
 
 
 def files_of(store: Store, key: RepoKey, revision: str = "main") -> dict[str, bytes]:
