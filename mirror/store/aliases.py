@@ -12,6 +12,7 @@ from mirror.errors import BadNameError, DamagedError
 from mirror.names import RepoKey
 from mirror.store.atomic import disk_errors, write_atomic
 from mirror.store.layout import Layout
+from mirror.store.opening import open_regular
 
 #: Renames of renames that are followed; a longer chain is a circle.
 _MAX_STEPS: Final = 10
@@ -26,7 +27,7 @@ def read_alias(layout: Layout, key: RepoKey) -> RepoKey | None:
     """
     path = layout.alias(key)
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             text = stream.read(_MAX_BYTES).decode()
         return RepoKey(key.repo_type, text.strip())
     except (FileNotFoundError, NotADirectoryError):

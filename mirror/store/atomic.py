@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from mirror.errors import DiskError
+from mirror.store.opening import open_new
 
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _REFUSED: Final = {errno.EROFS, errno.EACCES, errno.EPERM}
@@ -47,6 +48,8 @@ def as_disk_error(error: OSError, path: Path | str) -> DiskError | None:
         hint = "make room (mirror prune), then run the same command again: it goes on from there"
     elif error.errno in _REFUSED:
         hint = "only commands that read work on a folder that this user cannot write to"
+    elif error.errno == errno.ELOOP:
+        hint = "a symbolic link must not be there: remove it, then run the same command again"
     elif error.errno in _BROKEN:
         hint = "see the system's log for this disk"
     else:
@@ -76,7 +79,7 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
     temporary = path.with_name(temporary_name(path.name))
     with disk_errors(path):
         try:
-            with temporary.open("wb") as stream:
+            with open_new(temporary) as stream:
                 stream.write(data)
                 stream.flush()
                 if durable:
@@ -114,10 +117,12 @@ class Staging:
         self._waiting[path] = temporary
         with disk_errors(path):
             try:
-                temporary.write_bytes(data)
+                stream = open_new(temporary)
             except FileNotFoundError:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                temporary.write_bytes(data)
+                stream = open_new(temporary)
+            with stream:
+                stream.write(data)
 
     def place(self, path: Path) -> None:
         """Replace ``path`` by what was written for it; nothing if nothing was."""

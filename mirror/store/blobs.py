@@ -18,6 +18,7 @@ from typing import BinaryIO, Final
 from mirror.errors import NotFoundError
 from mirror.names import is_digest
 from mirror.store.atomic import Barrier, disk_errors, sync_file
+from mirror.store.opening import open_new, open_regular
 
 #: From this size on a blob is synced on its own before it gets its name. A large file may
 #: have been laid out at full length before its parts came, so after a power cut its size
@@ -63,7 +64,7 @@ class Blobs:
             NotFoundError: it is not in the store.
         """
         try:
-            return self.path(digest).open("rb")
+            return open_regular(self.name(digest))
         except FileNotFoundError:
             raise NotFoundError(
                 f"blob {digest} is not in the mirror", hint="mirror sync fetches what is missing"
@@ -105,7 +106,8 @@ class Blobs:
         with disk_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
-                temporary.write_bytes(data)
+                with open_new(temporary) as stream:
+                    stream.write(data)
                 self.adopt(temporary, digest)
             except BaseException:
                 with contextlib.suppress(OSError):

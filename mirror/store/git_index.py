@@ -22,6 +22,7 @@ from typing import Final
 
 from mirror.store.atomic import disk_errors, exchange
 from mirror.store.blobs import Blobs
+from mirror.store.opening import no_link
 
 _LINE: Final = re.compile(rb"^([0-9a-f]{40}) ([0-9a-f]{64})\n", re.MULTILINE)
 _SHA1: Final = re.compile(r"[0-9a-f]{40}")
@@ -89,7 +90,7 @@ class GitIndex:
         with disk_errors(path):
             if not known:
                 self._folder.mkdir(exist_ok=True)
-            with path.open("ab", buffering=0) as stream:
+            with open(path, "ab", buffering=0, opener=no_link) as stream:
                 stream.write(data)
         return data
 

@@ -12,7 +12,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from mirror.errors import DamagedError
 from mirror.store.atomic import disk_errors, write_atomic
+from mirror.store.opening import no_link, open_regular
 
 
 def append_records(path: Path, records: Iterable[dict[str, Any]], *, durable: bool = False) -> None:
@@ -22,7 +24,7 @@ def append_records(path: Path, records: Iterable[dict[str, Any]], *, durable: bo
         return
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a+b", buffering=0) as stream:
+        with open(path, "a+b", buffering=0, opener=no_link) as stream:
             if stream.tell() > 0 and os.pread(stream.fileno(), 1, stream.tell() - 1) != b"\n":
                 data = b"\n" + data
             stream.write(data)
@@ -31,16 +33,24 @@ def append_records(path: Path, records: Iterable[dict[str, Any]], *, durable: bo
 
 
 def read_records(path: Path) -> Iterator[dict[str, Any]]:
-    """Give every whole record, oldest first; nothing where there is no file."""
+    """Give every whole record, oldest first; nothing where there is no file.
+
+    Raises:
+        DamagedError: what is there cannot be read.
+    """
     try:
-        stream = path.open("rb")
+        stream = open_regular(path)
     except (FileNotFoundError, NotADirectoryError):
         return
+    except OSError as error:
+        raise DamagedError(
+            f"{path} cannot be read: {error.strerror}", hint="move it away, then run mirror sync"
+        ) from error
     with stream:
         for line in stream:
             try:
                 record = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(record, dict):
                 yield record

@@ -175,7 +175,7 @@ def _doomed_blobs(
         raw = bytes.fromhex(digest)
         if raw in needed:
             continue
-        found = store.blobs.path(digest).stat()
+        found = store.blobs.path(digest).lstat()
         # One that no manifest ever had was fetched by a run that did not publish: it may go on.
         if raw in released or found.st_mtime < limit:
             yield DoomedBlob(digest, found.st_size)
@@ -197,9 +197,9 @@ def _leftovers(store: Store, limit: float) -> Iterator[DoomedFile]:
 def _temporaries(store: Store) -> Iterator[Path]:
     """Temporaries of a killed process. The lock is held, so they are nobody's."""
     yield from store.blobs.temporaries()
-    tops = [store.root, store.layout.runs]
+    yield from (store.root / n for n in folder_names(str(store.root)) if is_temporary(n))
     folders = (store.layout.repo(key) for key in [*store.repos(), *store.aliases()])
-    for folder in [*tops, *_with_commits(folders)]:
+    for folder in [store.layout.runs, *_with_commits(folders)]:
         yield from (path for path in _children(folder) if is_temporary(path.name))
     for path in _children(store.layout.hub):
         if is_temporary(path.name):
@@ -215,6 +215,8 @@ def _with_commits(folders: Iterable[Path]) -> Iterator[Path]:
 
 
 def _children(folder: Path) -> list[Path]:
+    if folder.is_symlink():
+        return []  # what lies behind a link is not ours to remove
     return [folder / name for name in folder_names(str(folder))]
 
 

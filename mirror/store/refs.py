@@ -15,6 +15,7 @@ from mirror.errors import BadNameError, DamagedError
 from mirror.names import check_ref_name, is_commit
 from mirror.store.atomic import write_atomic
 from mirror.store.journal import append_records, read_records
+from mirror.store.opening import read_regular
 
 
 def read_refs(path: Path) -> dict[str, str]:
@@ -24,7 +25,7 @@ def read_refs(path: Path) -> dict[str, str]:
         DamagedError: it is not a table of refs and commits; names the file.
     """
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
@@ -37,7 +38,7 @@ def read_refs(path: Path) -> dict[str, str]:
             check_ref_name(name)
             if not isinstance(commit, str) or not is_commit(commit):
                 raise ValueError(f"{name} does not point at a commit")
-    except (ValueError, BadNameError) as error:
+    except (ValueError, RecursionError, BadNameError) as error:
         raise _damaged(path, str(error)) from error
     return refs
 

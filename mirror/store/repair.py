@@ -7,6 +7,7 @@ one to fetch. Links in the view share the inode of a damaged blob, so they go fi
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,7 +160,7 @@ def _move_away(store: Store, path: Path, name: str) -> str:
     folder = store.layout.quarantine
     with disk_errors(path):
         folder.mkdir(exist_ok=True)
-        if path.exists():
+        if os.path.lexists(path):
             path.replace(folder / name)
     return str(path.relative_to(store.root))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mirror.store.atomic import disk_errors, write_atomic
+from mirror.store.opening import read_regular
 
 
 def write_report(folder: Path, report: Mapping[str, Any], started: datetime) -> Path:
@@ -33,7 +34,7 @@ def read_reports(folder: Path, limit: int | None = None) -> Iterator[dict[str, A
     # By stem: the second report of a moment, "…Z-2", comes after "…Z".
     for path in sorted(paths, key=lambda path: path.stem, reverse=True)[:limit]:
         try:
-            report = json.loads(path.read_bytes())
-        except (OSError, ValueError):
+            report = json.loads(read_regular(path))
+        except (OSError, ValueError, RecursionError):
             report = None
         yield report if isinstance(report, dict) else {"damaged": path.name}

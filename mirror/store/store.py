@@ -15,6 +15,7 @@ threads is safe. Knows neither network nor SQL.
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
@@ -40,6 +41,7 @@ from mirror.store.journal import append_records, merge_journals, read_records
 from mirror.store.layout import FORMAT, Layout
 from mirror.store.lock import hold_lock
 from mirror.store.manifest import Manifest, ManifestFile, decode_manifest, encode_manifest
+from mirror.store.opening import open_regular, read_regular
 from mirror.store.refs import encode_refs, heads, log_moves, read_refs, write_refs
 from mirror.store.runs import read_reports, write_report
 from mirror.store.view import View
@@ -98,7 +100,7 @@ class Store:
         """
         store = cls(_absolute(root))
         try:
-            with store.layout.format.open("rb") as stream:
+            with open_regular(store.layout.format) as stream:
                 found = stream.read(80)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             raise NotAMirrorError(store.root) from None
@@ -184,7 +186,7 @@ class Store:
         key = self.canonical(key)
         path = self.layout.manifest(key, commit)
         try:
-            data = path.read_bytes() if is_commit(commit) else None
+            data = read_regular(path) if is_commit(commit) else None
         except (FileNotFoundError, NotADirectoryError):
             data = None
         except OSError as error:
@@ -367,7 +369,7 @@ class Store:
         """Write the manifest beside its place, unless the same is there; keep its first date."""
         path = self.layout.manifest(key, manifest.commit)
         try:
-            data = path.read_bytes()
+            data = read_regular(path)
             first = decode_manifest(data, str(path)).created
         except (FileNotFoundError, NotADirectoryError, DamagedError):
             data, first = b"", manifest.created
@@ -412,10 +414,10 @@ class Store:
         with disk_errors(folder):
             for name in ("refs.json", "ref_log.jsonl", "history.jsonl"):
                 (folder / name).unlink(missing_ok=True)
-            for name in folder_names(f"{folder}/commits"):
-                (folder / "commits" / name).unlink()
-            if (folder / "commits").is_dir():
-                (folder / "commits").rmdir()
+            if (folder / "commits").is_symlink():
+                (folder / "commits").unlink()
+            elif (folder / "commits").is_dir():
+                shutil.rmtree(folder / "commits")
 
 
 def git_pairs(manifest: Manifest) -> Iterator[tuple[str, str]]:
@@ -443,8 +445,3 @@ def _same_folder(one: Path, other: Path) -> bool:
         return one.samefile(other)
     except FileNotFoundError:
         return False
-
-
-def _make_parent(path: Path) -> None:
-    with disk_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)

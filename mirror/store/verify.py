@@ -7,6 +7,7 @@ are hashed too. Verify only reads: :mod:`mirror.store.repair` acts on what it fi
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -22,6 +23,7 @@ from mirror.errors import DamagedError
 from mirror.names import RepoKey
 from mirror.store.digests import CHUNK
 from mirror.store.manifest import Manifest
+from mirror.store.opening import no_link, read_regular
 from mirror.store.store import Store
 from mirror.store.view import (
     list_files,
@@ -44,6 +46,7 @@ Kind = Literal[
 Progress = Callable[[int, int], None]
 
 _BATCH: Final = 1000
+_UNREADABLE: Final = "unreadable"
 _THREADS: Final = min(8, os.cpu_count() or 1)
 
 
@@ -185,7 +188,8 @@ class _Walk:
     def check_snapshot(self, key: RepoKey, manifest: Manifest) -> None:
         folder, commit = self.store.layout.view(key), manifest.commit
         target = self.store.layout.snapshot(key, commit)
-        if folder.is_symlink() or target.is_symlink() or not target.is_dir():
+        linked = any(path.is_symlink() for path in (folder, target.parent, target))
+        if linked or not target.is_dir():
             self.note("view-missing", f"{key} at {commit} is not in the view", key, commit=commit)
             return
         present = list_files(target)
@@ -270,7 +274,9 @@ def _judge(digest: str, found: str, size: int, expected: int) -> Finding | None:
         return None
     if not found:
         return Finding("blob-missing", f"blob {digest} is not in the store", digest=digest)
-    if size != expected:
+    if found.startswith(_UNREADABLE):
+        detail = f"blob {digest} is {found}"
+    elif size != expected:
         detail = f"blob {digest} has {size} bytes instead of {expected}"
     else:
         detail = f"blob {digest} has other content ({found})"
@@ -293,15 +299,24 @@ def _sha256(path: Path) -> tuple[str, int]:
     """Give (digest, bytes read); no digest for a missing file, a wrong one if it is unreadable."""
     hasher, size = hashlib.sha256(), 0
     try:
-        with path.open("rb", buffering=0) as stream:
+        with open(path, "rb", buffering=0, opener=_regular) as stream:
             while data := stream.read(CHUNK):
                 hasher.update(data)
                 size += len(data)
     except FileNotFoundError:
         return "", 0
     except OSError as error:
-        return f"unreadable: {error.strerror}", size
+        return f"{_UNREADABLE}: {error.strerror}", size
     return hasher.hexdigest(), size
+
+
+def _regular(path: str, flags: int) -> int:
+    """Open a file itself: the view has links to its inode, and a pipe would never end."""
+    descriptor = no_link(path, flags | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", path)
+    return descriptor
 
 
 def _with_repos(store: Store, keys: Iterable[RepoKey], bad: list[Finding]) -> Iterator[Finding]:
@@ -339,6 +354,6 @@ def readable_manifests(store: Store, keys: Iterable[RepoKey]) -> Iterator[tuple[
 
 def _read_json(path: Path) -> object:
     try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        return json.loads(read_regular(path))
+    except (OSError, ValueError, RecursionError):
         return None

@@ -16,6 +16,7 @@ import errno
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -26,10 +27,14 @@ from mirror.store.atomic import disk_errors, exchange, temporary_name
 from mirror.store.blobs import Blobs
 from mirror.store.layout import Layout
 from mirror.store.manifest import Manifest, ManifestFile
+from mirror.store.opening import read_regular
 
 #: Another file system; too many links on one inode (65,000 on ext4); links not allowed.
 _NO_LINK: Final = {errno.EXDEV, errno.EMLINK, errno.EPERM, errno.ENOTSUP, errno.ENOSYS}
 _TREE_FORMAT: Final = 1
+#: What clients look at in the folder of a repo.
+_FOLDERS: Final = ("refs", "snapshots", "trees")
+_COMMIT_BYTES: Final = 40
 
 
 class View:
@@ -48,6 +53,8 @@ class View:
         folder = self._own_folder(manifest.key)
         target = folder / "snapshots" / manifest.commit
         with disk_errors(target):
+            if target.is_symlink():
+                target.unlink()
             if target.is_dir():
                 self._adjust(manifest, folder, target)
             else:
@@ -91,14 +98,17 @@ class View:
 
     def remove_snapshot(self, key: RepoKey, commit: str) -> None:
         """Take a commit out of the view; no ref may point at it any more."""
-        folder = self._layout.view(key)
+        folder = self._own_folder(key)
         with disk_errors(folder):
             tree_path(folder, commit).unlink(missing_ok=True)
             self._discard(folder, folder / "snapshots" / commit)
 
     def remove_file(self, key: RepoKey, commit: str, path: str) -> None:
         """Take one damaged file out of the view, so that no client loads it."""
-        target = self._layout.snapshot(key, commit) / path
+        folder = self._own_folder(key)
+        target = folder / "snapshots" / commit / path
+        if target.parent.resolve() != folder.resolve() / target.parent.relative_to(folder):
+            return  # by a link to somewhere else, where it is not ours
         with disk_errors(target), contextlib.suppress(FileNotFoundError, NotADirectoryError):
             target.unlink()
 
@@ -112,16 +122,20 @@ class View:
         for commit in list_snapshots(folder) - seen:
             self.remove_snapshot(key, commit)
         with disk_errors(folder):
-            if (folder / "refs").is_symlink() or (folder / "refs").is_file():
+            if (folder / "refs").is_file():
                 _remove(folder / "refs")
         self.put_refs(key, refs)
 
     def _own_folder(self, key: RepoKey) -> Path:
-        """The repo's folder, which may have been an alias's link before."""
+        """The repo's folder, which may have been an alias's link before.
+
+        Nor are the folders in it links: what we write and remove there is our own.
+        """
         folder = self._layout.view(key)
         with disk_errors(folder):
-            if folder.is_symlink():
-                folder.unlink()
+            for path in (folder, *(folder / name for name in _FOLDERS)):
+                if path.is_symlink():
+                    path.unlink()
         return folder
 
     def _replace(self, manifest: Manifest, folder: Path) -> None:
@@ -159,6 +173,9 @@ class View:
             present.get(path), sha256)]  # fmt: skip
         extra = present.keys() - wanted.keys()
         made: set[str] = set()
+        for path in extra & folders_of(wanted):  # where a folder must be; or a link elsewhere
+            (target / path).unlink()
+            present.pop(path)
         for path in missing:
             _make_parents(str(target), path, made)
             beside = _scratch(folder, "file")
@@ -166,7 +183,7 @@ class View:
             beside.replace(target / path)
         # Between adding and removing: the listing names no file that is not there.
         _write(folder, tree_path(folder, manifest.commit), tree_json(manifest))
-        for path in extra:
+        for path in present.keys() - wanted.keys():
             (target / path).unlink()
             _remove_empty(target / path, target)
 
@@ -219,10 +236,15 @@ def view_refs(refs: Mapping[str, str]) -> dict[str, str]:
     Commits that are pinned by their own hash need none. Of ``a`` and ``a/b`` (which git
     cannot have at the same time, but a mirror over the years can) the longer one stays.
     """
-    folders = {name[:place] for name in refs for place, letter in enumerate(name) if letter == "/"}
+    folders = folders_of(refs)
     return {
         name: commit for name, commit in refs.items() if name not in folders and not is_commit(name)
     }
+
+
+def folders_of(paths: Iterable[str]) -> set[str]:
+    """Give every folder that is needed for ``paths``: of ``a/b/c`` these are a and a/b."""
+    return {path[:place] for path in paths for place, letter in enumerate(path) if letter == "/"}
 
 
 def case_collisions(paths: Iterable[str]) -> list[tuple[str, str]]:
@@ -247,7 +269,9 @@ def read_view_refs(folder: Path) -> dict[str, str]:
     """Read the refs of one repo's folder in the view, as its clients do."""
     return {
         name: (folder / "refs" / name).read_text(encoding="utf-8", errors="replace")
-        for name in list_files(folder / "refs")
+        if stat.S_ISREG(found.st_mode) and found.st_size <= _COMMIT_BYTES
+        else ""
+        for name, found in list_files(folder / "refs").items()
     }
 
 
@@ -262,7 +286,7 @@ def list_snapshots(folder: Path) -> set[str]:
 def list_files(folder: Path) -> dict[str, os.stat_result]:
     """Give every file below ``folder`` by its POSIX path, links not followed."""
     found: dict[str, os.stat_result] = {}
-    waiting = [""]
+    waiting = [] if folder.is_symlink() else [""]
     while waiting:
         prefix = waiting.pop()
         try:
@@ -293,7 +317,7 @@ def _scratch(folder: Path, name: str) -> Path:
 def _write(folder: Path, target: Path, data: bytes) -> None:
     """Replace a small file in one step. Not durable: the view is derived."""
     try:
-        if target.read_bytes() == data:
+        if read_regular(target) == data:
             return
     except OSError:
         pass

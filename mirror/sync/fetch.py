@@ -155,7 +155,7 @@ def discard_small(partial: Path) -> None:
 def allocated(partial: Path) -> dict[str, int]:
     """Give the bytes that files under way occupy already: they have holes."""
     with os.scandir(partial) as entries:
-        return {entry.name: entry.stat().st_blocks * 512 for entry in entries}
+        return {entry.name: entry.stat(follow_symlinks=False).st_blocks * 512 for entry in entries}
 
 
 def _first(failures: BaseExceptionGroup[Exception]) -> Exception:
