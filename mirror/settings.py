@@ -262,21 +262,28 @@ def read_token(settings: UpstreamSettings, environ: Mapping[str, str] = os.envir
     """Give the token: ``token_file``, else HF_TOKEN, else the file HF_TOKEN_PATH, else none.
 
     Raises:
-        SettingsError: ``token_file`` is named but cannot be read, or a token has spaces in it.
+        SettingsError: ``token_file`` is missing, a file cannot be read, or a token has spaces
+            in it.
     """
     if settings.token_file is not None:
-        try:
-            token = settings.token_file.expanduser().read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"upstream.token_file {settings.token_file}: {error}") from error
+        token = _token_in(settings.token_file.expanduser(), "upstream.token_file")
     else:
         token = environ.get("HF_TOKEN", "")
         if not token and (path := environ.get("HF_TOKEN_PATH")) and Path(path).is_file():
-            token = Path(path).read_text(encoding="utf-8")
+            token = _token_in(Path(path), "HF_TOKEN_PATH")
     token = token.strip()
     if any(not (33 <= ord(char) <= 126) for char in token):
         raise SettingsError("the token has a character in it that no token has")
     return token or None
+
+
+def _token_in(path: Path, named_by: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"{named_by} {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{named_by} {path}: this is no text, so no token") from error
 
 
 def _explain(item: dict[str, Any]) -> str:

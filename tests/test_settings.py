@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from mirror.errors import SettingsError
-from mirror.settings import parse_settings
+from mirror.settings import UpstreamSettings, parse_settings, read_token
 
 
 @pytest.mark.parametrize(
@@ -53,3 +55,29 @@ def test_an_endpoint_that_can(endpoint: str) -> None:
 def test_numbers_and_nesting_without_end(text: str, said: str) -> None:
     with pytest.raises(SettingsError, match=said):
         parse_settings(text)
+
+
+def test_a_token_comes_from_the_file_then_the_variable_then_the_file_it_names(
+    tmp_path: Path,
+) -> None:
+    file, other = tmp_path / "token", tmp_path / "other"
+    file.write_text("hf_file\n")
+    other.write_text("hf_other\n")
+    environ = {"HF_TOKEN": "hf_variable", "HF_TOKEN_PATH": str(other)}
+
+    assert "hf_file" == read_token(UpstreamSettings(token_file=file), environ)
+    assert "hf_variable" == read_token(UpstreamSettings(), environ)
+    assert "hf_other" == read_token(UpstreamSettings(), {"HF_TOKEN_PATH": str(other)})
+    assert read_token(UpstreamSettings(), {"HF_TOKEN_PATH": str(tmp_path / "none")}) is None
+
+
+def test_a_token_that_cannot_be_read_is_named_by_what_named_it(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+
+    with pytest.raises(SettingsError) as caught:
+        read_token(UpstreamSettings(token_file=file), {})
+    assert f"upstream.token_file {file}: No such file or directory" == str(caught.value)
+
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match="HF_TOKEN_PATH .*: this is no text, so no token"):
+        read_token(UpstreamSettings(), {"HF_TOKEN_PATH": str(file)})
