@@ -79,5 +79,5 @@ def test_a_token_that_cannot_be_read_is_named_by_what_named_it(tmp_path: Path) -
     assert f"upstream.token_file {file}: No such file or directory" == str(caught.value)
 
     file.write_bytes(b"\xff\xfe")
-    with pytest.raises(SettingsError, match="HF_TOKEN_PATH .*: this is no text, so no token"):
+    with pytest.raises(SettingsError, match=r"HF_TOKEN_PATH .*: this is no text, so no token"):
         read_token(UpstreamSettings(), {"HF_TOKEN_PATH": str(file)})
