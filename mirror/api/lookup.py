@@ -10,6 +10,14 @@ from mirror.names import RepoKey, RepoType
 from mirror.store import Store
 
 
+def find_each(
+    repos: Iterable[str | RepoKey], find: Callable[[str], RepoKey]
+) -> tuple[RepoKey, ...] | None:
+    """Find the repos that are named, or none for all; one name alone is no list of letters."""
+    names = (repos,) if isinstance(repos, str | RepoKey) else repos
+    return tuple(find(str(name)) for name in names) or None
+
+
 def find_in_store(
     store: Store,
     text: str,

@@ -192,11 +192,11 @@ class Mirror:
     def _selected(
         self, repos: Iterable[str | RepoKey], settings: Settings
     ) -> tuple[RepoKey, ...] | None:
-        from mirror.api.lookup import find_in_store
+        from mirror.api.lookup import find_each, find_in_store
 
         entries = settings.numbered_entries()
         named = {RepoKey(kind, entry.id) for kind, _, entry in entries if entry.id is not None}
-        return tuple(find_in_store(self.store, str(repo), selected=named) for repo in repos) or None
+        return find_each(repos, lambda name: find_in_store(self.store, name, selected=named))
 
     # --- find and load ---------------------------------------------------------------
 
@@ -393,8 +393,9 @@ class Mirror:
         """
         from mirror.api.care import repair_mirror, verify_mirror
         from mirror.api.indexing import index_changes
+        from mirror.api.lookup import find_each
 
-        keys = tuple(self.find(repo) for repo in repos) or None
+        keys = find_each(repos, self.find)
         if not repair:
             return verify_mirror(self.store, keys, progress)
         result = repair_mirror(self.store, self.settings, keys, progress, transfer)

@@ -6,6 +6,7 @@ mounted anywhere, so where a file is, is for the caller to say.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,11 +84,15 @@ class Hit(RepoSummary):
 
 @dataclass(frozen=True)
 class SearchResult(_Value):
-    """A page of hits."""
+    """A page of hits; ``for hit in result`` goes through them."""
 
     hits: tuple[Hit, ...]
     total: int
     """How many there are in all."""
+
+    def __iter__(self) -> Iterator[Hit]:
+        """Go through the hits of this page."""
+        return iter(self.hits)
 
 
 @dataclass(frozen=True)

@@ -102,6 +102,11 @@ class TestSync:
 
         assert [(ROBERTA, Change.UPDATE)] == [(one.key, one.change) for one in report.published]
 
+    def test_one_name_alone_is_one_repo(self, synced: Mirror) -> None:
+        assert 1 == synced.sync(str(ROBERTA)).unchanged
+        assert 1 == synced.plan(str(KLUE)).unchanged
+        assert 1 == synced.verify(str(ROBERTA)).found.checked_repos
+
     def test_the_catalog_follows(self, synced: Mirror, small: FakeHub) -> None:
         repo = small.repo("model", "klue/roberta-small")
         repo.downloads = 12_345

@@ -77,7 +77,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
 
 def ids(catalog: Catalog, query: Query) -> list[str]:
     result = catalog.search(query)
-    assert result.total == len(result.hits)
+    assert result.total == len(list(result))
     return [str(hit.key) for hit in result.hits]
 
 
