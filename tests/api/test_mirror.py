@@ -104,7 +104,7 @@ class TestSync:
 
     def test_one_name_alone_is_one_repo(self, synced: Mirror) -> None:
         assert 1 == synced.sync(str(ROBERTA)).unchanged
-        assert 1 == synced.plan(str(KLUE)).unchanged
+        assert 1 == synced.plan(str(ROBERTA)).unchanged
         assert 1 == synced.verify(str(ROBERTA)).found.checked_repos
 
     def test_the_catalog_follows(self, synced: Mirror, small: FakeHub) -> None:
