@@ -26,6 +26,9 @@ _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 MAX_COMPONENT_BYTES: Final = 255
 MAX_PATH_BYTES: Final = 2048
 
+#: The files of a commit together, in bytes: 9 PB. More is a lie, and sums of it overflow.
+MAX_REPO_SIZE: Final = 2**53
+
 #: The folder that stands for the missing namespace of a legacy id such as ``gpt2``.
 #: The Hub gives no account that name, so it collides with none.
 NO_NAMESPACE: Final = "_"

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 #: Control characters (C0 without newline and tab, DEL, C1) and bidirectional overrides.
-_STEERING: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+#: Also halves of surrogate pairs, which cannot be written at all.
+_STEERING: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 #: Cells that a column keeps when the terminal is narrow.
 _LEAST_WIDTH: Final = 8

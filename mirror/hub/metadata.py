@@ -19,13 +19,12 @@ from mirror.hub.answers import next_link, printable, read_json, shown, storable
 from mirror.hub.model import ListedRepo, ListQuery, RepoInfo, TreeFile
 from mirror.hub.retry import with_retries
 from mirror.hub.session import Session
-from mirror.names import RepoKey, RepoType, check_ref_name, is_commit, is_digest
+from mirror.names import MAX_REPO_SIZE, RepoKey, RepoType, check_ref_name, is_commit, is_digest
 
 #: The Hub gives no more in one page.
 PAGE: Final = 1000
 #: ISO 8601 in ASCII: it is compared, sent nowhere, and kept in the report of the run.
 _TIME: Final = re.compile(r"[0-9T:.Z+-]{1,40}")
-_MAX_SIZE: Final = 2**53
 _MAX_PATH: Final = 65_536
 
 
@@ -71,6 +70,8 @@ class Metadata:
                     files[file.path] = file
             if len(files) > self._limits.files:
                 raise BadAnswerError(f"{shown(url)} lists more than {self._limits.files} files")
+        if sum(file.size for file in files.values()) > MAX_REPO_SIZE:
+            raise BadAnswerError(f"{shown(url)} lists more than {MAX_REPO_SIZE} bytes")
         return tuple(files.values())
 
     async def refs(self, key: RepoKey) -> Mapping[str, str]:
@@ -239,6 +240,6 @@ def _text(item: dict[str, Any], field: str, url: URL) -> str:
 
 def _size(item: dict[str, Any], url: URL) -> int:
     size = item.get("size")
-    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= _MAX_SIZE:
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_REPO_SIZE:
         raise BadAnswerError(f"{shown(url)} lists a file with the size {printable(repr(size))}")
     return size

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, get_args
 
 State = Literal["ok", "gone", "unauthorized", "gated", "disabled"]
 STATES: Final[tuple[str, ...]] = get_args(State)
+_TEXTS: Final = frozenset({"commit", "license", "detail"})
 
 
 @dataclass(frozen=True)
@@ -42,4 +43,10 @@ class Observation:
         if not isinstance(record.get("time"), str) or record.get("state") not in STATES:
             return None
         known = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in record.items() if name in known})
+        return cls(
+            **{
+                name: value
+                for name, value in record.items()
+                if name in known and (name not in _TEXTS or isinstance(value, str))
+            }
+        )

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mirror.errors import BadNameError, DamagedError, UnsafePathError
-from mirror.names import RepoKey, RepoType, check_repo_path
+from mirror.names import MAX_REPO_SIZE, RepoKey, RepoType, check_repo_path
 
 MANIFEST_FORMAT: Final = 1
 
@@ -77,6 +77,8 @@ class Manifest(_Record):
     @model_validator(mode="after")
     def _check(self) -> Manifest:
         RepoKey(self.repo_type, self.repo_id)
+        if sum(file.size for file in self.files) > MAX_REPO_SIZE:
+            raise ValueError(f"its files have more than {MAX_REPO_SIZE} bytes")
         paths = {file.path for file in self.files}
         if len(paths) != len(self.files):
             twice = next(p for p, n in Counter(f.path for f in self.files).items() if n > 1)

@@ -6,10 +6,12 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeGuard
 
 from mirror.store.atomic import disk_errors, write_atomic
 from mirror.store.opening import read_regular
+
+_TEXTS: Final = ("kind", "outcome", "summary", "started", "finished", "endpoint")
 
 
 def write_report(folder: Path, report: Mapping[str, Any], started: datetime) -> Path:
@@ -37,4 +39,9 @@ def read_reports(folder: Path, limit: int | None = None) -> Iterator[dict[str, A
             report = json.loads(read_regular(path))
         except (OSError, ValueError, RecursionError):
             report = None
-        yield report if isinstance(report, dict) else {"damaged": path.name}
+        yield report if _is_report(report) else {"damaged": path.name}
+
+
+def _is_report(value: object) -> TypeGuard[dict[str, Any]]:
+    """Whether it has the form of a report, as far as all kinds of them have the same."""
+    return isinstance(value, dict) and all(isinstance(value.get(n, ""), str) for n in _TEXTS)

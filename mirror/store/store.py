@@ -371,7 +371,7 @@ class Store:
         try:
             data = read_regular(path)
             first = decode_manifest(data, str(path)).created
-        except (FileNotFoundError, NotADirectoryError, DamagedError):
+        except (OSError, DamagedError):  # not there, or in need of being written anew
             data, first = b"", manifest.created
         encoded = encode_manifest(manifest.model_copy(update={"created": first}))
         if encoded != data:

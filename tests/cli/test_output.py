@@ -21,6 +21,7 @@ from mirror.cli.output import (
     Column,
     ago,
     clean,
+    emit,
     emit_json,
     emit_pairs,
     emit_table,
@@ -196,3 +197,9 @@ def test_titles_go_before_names_are_folded() -> None:
     assert {0: 28, 1: 6, 2: 8} == fit(COLUMNS, [40, 6, 20], 46)
     assert {0: 32, 1: 6} == fit(COLUMNS, [40, 6, 20], 40)
     assert {0: 24} == fit(COLUMNS, [40, 6, 20], 24)
+
+
+def test_half_a_character_can_be_written(capsys: pytest.CaptureFixture[str]) -> None:
+    emit("a\ud800b")
+    emit_json({"name": "a\ud800b"})
+    assert 'a\N{REPLACEMENT CHARACTER}b\n{\n  "name": "a\\ud800b"\n}\n' == capsys.readouterr().out

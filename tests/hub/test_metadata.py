@@ -372,3 +372,14 @@ def test_a_time_that_is_none_is_not_kept(time: Any) -> None:
     found = parse_listed({"id": "acme/tiny", "lastModified": time}, RepoType.MODEL, URL_)
     assert found is not None
     assert found.last_modified is None
+
+
+def test_a_tree_of_more_bytes_than_can_be_counted_is_refused() -> None:
+    """Each file may have such a size; the catalog must be able to add them up."""
+    entries = [{"type": "file", "path": f"{n}.bin", "oid": OID, "size": 2**52} for n in range(3)]
+
+    async def tree(asked: Asked, writer: object) -> bytes:
+        return answer(json.dumps(entries).encode())
+
+    with serving(tree) as hub, pytest.raises(BadAnswerError, match="more than 9007199254740992"):
+        ask(hub.endpoint, lambda up: up.tree(KEY, COMMIT))

@@ -5,9 +5,10 @@ Nothing outside the mirror is read into it, written to or removed, and nothing h
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -178,3 +179,33 @@ def test_other_pipes_are_named(store: Store) -> None:
     pipe(store.layout.format)
     with pytest.raises(StoreError, match="not a regular file"):
         Store.open(store.root)
+
+
+@pytest.mark.parametrize("name", ["kind", "outcome", "summary", "started", "finished", "endpoint"])
+@pytest.mark.parametrize("value", [[], {}, 5, True])
+def test_a_report_of_another_form_is_damaged(store: Store, name: str, value: object) -> None:
+    path = store.write_report({"kind": "sync", name: value}, datetime(2026, 1, 1, tzinfo=UTC))
+    assert [{"damaged": path.name}] == list(store.reports())
+
+
+def test_an_observation_keeps_only_what_has_its_type(store: Store) -> None:
+    publish(store)
+    record = {"time": "2026", "state": "gone", "detail": ["x"], "license": 5, "commit": {}}
+    store.layout.history(KEY).write_text(json.dumps(record) + "\n" + "[" * 5000 + "\n")
+    assert [Observation("2026", "gone")] == store.history(KEY)
+
+
+def test_a_manifest_of_more_bytes_than_can_be_counted_is_damaged(store: Store) -> None:
+    publish(store)
+    path = store.layout.manifest(KEY, C1)
+    text = path.read_text().replace('"size":1000', '"size":9007199254740993')
+    path.write_text(text.replace('"size": 1000', '"size": 9007199254740993'))
+    with pytest.raises(DamagedError):
+        store.manifest(KEY, C1)
+
+
+def test_a_pipe_in_place_of_a_manifest_is_written_anew_by_a_sync(store: Store) -> None:
+    publish(store)
+    pipe(store.layout.manifest(KEY, C1))
+    publish(store)
+    assert () == verify(store).problems
