@@ -17,6 +17,7 @@ import json
 import os
 import shutil
 import stat
+import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -201,7 +202,7 @@ class View:
         except FileExistsError as error:
             raise DiskError(
                 f"{target}: this file system takes it for another file of the same repo "
-                "(names that differ only by upper and lower case)",
+                "(names that differ only by case, or by the form of an accent)",
                 hint="keep the mirror on a case-sensitive file system",
             ) from error
         except OSError as error:
@@ -248,9 +249,11 @@ def folders_of(paths: Iterable[str]) -> set[str]:
 
 
 def case_collisions(paths: Iterable[str]) -> list[tuple[str, str]]:
-    """Give the pairs of paths that a case-insensitive file system takes for one.
+    """Give the pairs of paths that some file systems take for one.
 
-    Folders count too: ``Data/a`` and ``data/b`` are reported as those two paths.
+    Those of macOS and Windows make no difference of case, and that of macOS none between
+    é as one character and as two; Hangul, too, has both forms. Folders count
+    too: ``Data/a`` and ``data/b`` are reported as those two paths.
     """
     seen: dict[str, tuple[str, str]] = {}
     found: list[tuple[str, str]] = []
@@ -258,11 +261,15 @@ def case_collisions(paths: Iterable[str]) -> list[tuple[str, str]]:
         parts = path.split("/")
         for count in range(1, len(parts) + 1):
             prefix = "/".join(parts[:count])
-            first = seen.setdefault(prefix.casefold(), (prefix, path))
+            first = seen.setdefault(_folded(prefix), (prefix, path))
             if first[0] != prefix:
                 found.append((first[1], path))
                 break
     return found
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFC", text.casefold())
 
 
 def read_view_refs(folder: Path) -> dict[str, str]:

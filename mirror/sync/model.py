@@ -112,7 +112,7 @@ class RepoChange:
     change: Change
     amounts: Mapping[Action, Amount]
     warnings: tuple[str, ...] = ()
-    """Worth knowing, but no reason to stop: file names that differ only by case."""
+    """Worth knowing, but no reason to stop: names that some file systems take for one."""
 
     def amount(self, action: Action) -> Amount:
         """Files and bytes with ``action``."""

@@ -219,7 +219,8 @@ def _check_tree(tree: Sequence[TreeFile]) -> None:
 
 def _warnings(paths: Sequence[str]) -> tuple[str, ...]:
     return tuple(
-        f"{one} and {other} differ only by case" for one, other in case_collisions(sorted(paths))
+        f"{one} and {other} are one name where case and Unicode form make no difference"
+        for one, other in case_collisions(sorted(paths))
     )
 
 

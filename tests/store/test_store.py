@@ -280,7 +280,7 @@ def test_a_file_system_that_takes_two_names_for_one_is_named(
         raise FileExistsError(17, "File exists")
 
     monkeypatch.setattr(os, "link", refuse)
-    with pytest.raises(DiskError, match="upper and lower case"):
+    with pytest.raises(DiskError, match="differ only by case"):
         publish(store)
 
 

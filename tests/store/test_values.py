@@ -157,6 +157,11 @@ def test_a_manifest_knows_what_is_there() -> None:
         (["Data/a", "data/b"], [("Data/a", "data/b")]),
         (["a/B", "a/b", "A/c"], [("a/B", "a/b"), ("a/B", "A/c")]),
         (["straße", "STRASSE"], [("straße", "STRASSE")]),
+        (
+            ["\ud55c\uae00", "\u1112\u1161\u11ab\u1100\u1173\u11af"],
+            [("\ud55c\uae00", "\u1112\u1161\u11ab\u1100\u1173\u11af")],
+        ),
+        (["É", "e\u0301"], [("É", "e\u0301")]),
     ],
 )
 def test_case_collisions(paths: list[str], expected: list[tuple[str, str]]) -> None:
