@@ -9,6 +9,7 @@ no Hub client.
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,12 +29,15 @@ from mirror.names import RepoKey, RepoType
 class Catalog:
     """A catalog as it was when it was opened, whatever is published since.
 
-    May be shared by threads. A context manager; else closed when nobody holds it.
+    May be shared by threads, which then take turns: for answers side by side open one a
+    thread. A context manager; else closed when nobody holds it.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._connection = connection
+        # SQLite would serve several threads, but sqlite3 hands one prepared statement to all.
+        self._turn = threading.RLock()
         # One connection for good: a pool would open the file again, which may be a later one.
         self._engine = create_engine(
             "sqlite://",
@@ -121,5 +125,5 @@ class Catalog:
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with damage_noticed(self.path), self._engine.connect() as connection:
+        with self._turn, damage_noticed(self.path), self._engine.connect() as connection:
             yield connection
