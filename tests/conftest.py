@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+# A shell starts what it puts into the background with SIGINT ignored, and children inherit
+# that: tests that press Ctrl-C would wait for ever, or find nothing interrupted.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Before huggingface_hub is imported, which reads these once: no token and no cache of the
 # developer's, and nobody asked but the hub of the test.
