@@ -124,11 +124,6 @@ class Entry(_Section):
         """What to follow: ``main`` where nothing is said."""
         return tuple(dict.fromkeys([*filter(None, [self.revision]), *self.revisions])) or ("main",)
 
-    @property
-    def is_query(self) -> bool:
-        """Whether the entry names repos by what they are, not by id."""
-        return self.id is None
-
     @model_validator(mode="after")
     def _check(self) -> Entry:
         given = [name for name in _QUERY_KEYS if getattr(self, name) not in (None, ())]

@@ -63,7 +63,7 @@ class Planner:
             tree,
             Held(
                 digests=held_digests(self._store, tree, manifest),
-                previous=self._refs(info.key).get(wanted.revision),
+                previous=refs_if_any(self._store, info.key).get(wanted.revision),
                 manifest=manifest,
             ),
             self._policy,
@@ -83,17 +83,19 @@ class Planner:
         if is_commit(wanted.revision):
             commit: str | None = wanted.revision
         elif wanted.revision == "main":
-            local = self._refs(key).get("main")
+            local = refs_if_any(self._store, key).get("main")
             commit = local if local == self._heads.get(key) else None
         else:
             commit = None
         return None if commit is None else manifest_if_any(self._store, key, commit)
 
-    def _refs(self, key: RepoKey) -> Mapping[str, str]:
-        try:
-            return self._store.refs(key)
-        except DamagedError:
-            return {}
+
+def refs_if_any(store: Store, key: RepoKey) -> Mapping[str, str]:
+    """Give the refs of a repo; damaged ones count as none, so that they are written anew."""
+    try:
+        return store.refs(key)
+    except DamagedError:
+        return {}
 
 
 def manifest_if_any(store: Store, key: RepoKey, commit: str) -> Manifest | None:

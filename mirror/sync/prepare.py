@@ -17,7 +17,7 @@ from mirror.settings import Settings
 from mirror.store import Store
 from mirror.sync.detect import INDIVIDUAL, Heads, Watched, find_heads, newest_change
 from mirror.sync.last import LastRun
-from mirror.sync.planner import Planner
+from mirror.sync.planner import Planner, refs_if_any
 from mirror.sync.selection import Selection, select
 
 
@@ -104,10 +104,7 @@ def _watched(
     for asked, revision in selection.filters:
         key = aliases.get(asked, asked)
         if revision == "main" and asked not in selection.heads and store.has(key):
-            try:
-                local = store.refs(key).get("main")
-            except DamagedError:
-                continue
+            local = refs_if_any(store, key).get("main")
             if local is not None:
                 watched[key] = local
     return watched
