@@ -10,11 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from mirror.catalog.indexer import IndexReport, reindex, update
-    from mirror.catalog.query import SORTS, Query
-    from mirror.catalog.read import Catalog
-    from mirror.catalog.records import SCHEMA
-    from mirror.catalog.results import (
+    from mirror.catalog.query.query import SORTS, Query
+    from mirror.catalog.read.catalog import Catalog
+    from mirror.catalog.read.results import (
         CatalogStats,
         FileInfo,
         Hit,
@@ -27,6 +25,8 @@ if TYPE_CHECKING:
         SplitInfo,
         SubsetInfo,
     )
+    from mirror.catalog.schema import SCHEMA
+    from mirror.catalog.write.indexer import IndexReport, reindex, update
 
 __all__ = [
     "SCHEMA",
@@ -50,12 +50,12 @@ __all__ = [
 ]
 
 _PLACES: Final = {
-    "IndexReport": "indexer", "reindex": "indexer", "update": "indexer",
-    "Query": "query", "SORTS": "query", "Catalog": "read", "SCHEMA": "records",
+    "IndexReport": "write.indexer", "reindex": "write.indexer", "update": "write.indexer",
+    "Query": "query.query", "SORTS": "query.query", "Catalog": "read.catalog", "SCHEMA": "schema",
 }  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_PLACES.get(name, 'results')}"), name)
+    return getattr(import_module(f"{__name__}.{_PLACES.get(name, 'read.results')}"), name)

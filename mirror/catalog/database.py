@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from sqlalchemy.exc import DBAPIError
 
-from mirror.catalog.records import APPLICATION_ID, SCHEMA
+from mirror.catalog.schema import APPLICATION_ID, SCHEMA
 from mirror.errors import CatalogError
 
 HINT: Final = "run mirror reindex: it makes the catalog anew from the store"

@@ -28,7 +28,7 @@ from mirror.names import RepoType
 if TYPE_CHECKING:
     from mirror.catalog import RepoSummary
 
-#: As mirror.catalog.query has them, which ``--help`` need not import.
+#: As mirror.catalog.query.query has them, which ``--help`` need not import.
 SORTS: Final = ("relevance", "downloads", "likes", "modified", "created", "size", "name")
 
 _TYPE_OPTION: Final = click.option(
@@ -110,7 +110,7 @@ def _say_misspelt(tasks: tuple[str, ...]) -> None:
     """Tell a person which task was probably meant, where the Hub knows none of that name."""
     from difflib import get_close_matches
 
-    from mirror.catalog.vocabulary import TASKS, task_name
+    from mirror.catalog.record.vocabulary import TASKS, task_name
 
     for task in tasks:
         name = task_name(task)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.catalog.cards import MAX_BYTES, read_card
+from mirror.catalog.record.cards import MAX_BYTES, read_card
 
 CARD = "---\nlanguage: no\nlicense: mit\n---\n# Title\n\nText.\n"
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mirror.catalog.cjk import query_words, searchable
-from mirror.catalog.documents import TOKENIZE
+from mirror.catalog.write.documents import TOKENIZE
 
 
 class Index:

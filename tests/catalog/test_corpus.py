@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from mirror.catalog import Catalog, Query, reindex
-from mirror.catalog.indexer import write_catalog
-from mirror.catalog.metadata import RepoRecord, describe
-from mirror.catalog.records import repo_number
+from mirror.catalog.record.metadata import RepoRecord, describe
+from mirror.catalog.schema import repo_number
+from mirror.catalog.write.indexer import write_catalog
 from mirror.errors import BadNameError
 from mirror.names import RepoKey, RepoType
 from mirror.store import Manifest, Store
@@ -169,7 +169,7 @@ def manifest_for(key: RepoKey, data: bytes, raw: dict[str, object]) -> Manifest:
 
 
 def test_infos_of_old_data_sets_have_their_subsets_and_splits() -> None:
-    from mirror.catalog.subsets import find_subsets
+    from mirror.catalog.record.subsets import find_subsets
 
     configs = splits = 0
     for name, data in corpus.archive_files("cards/datasets-2.5.2.tar.xz"):

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.catalog.front_matter import MAX_DEPTH, MAX_NODES, parse_front_matter
+from mirror.catalog.record.front_matter import MAX_DEPTH, MAX_NODES, parse_front_matter
 
 
 @pytest.mark.parametrize(
@@ -75,10 +75,13 @@ def test_aliases_count_in_full() -> None:
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "- " * 100_000, "{a: " * 50_000, "? " * 100_000])
 def test_depth_ends_early(text: str) -> None:
-    # libyaml itself needs 15 s for the first of these.
+    # Older releases of libyaml need 15 s for the first of these, newer ones refuse it.
     data, problem = parse_front_matter(text)
 
-    assert problem == f"front matter: nested deeper than {MAX_DEPTH} levels"
+    assert problem in {
+        f"front matter: nested deeper than {MAX_DEPTH} levels",
+        "front matter is not valid YAML: exceeded maximum nesting depth (line 1)",
+    }
     assert isinstance(data, dict)
 
 

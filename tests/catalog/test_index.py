@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from mirror.catalog import Catalog, IndexReport, Query, reindex, update
-from mirror.catalog.publish import transaction
-from mirror.catalog.records import SCHEMA
+from mirror.catalog.schema import SCHEMA
+from mirror.catalog.write.publish import transaction
 from mirror.errors import DiskError
 from mirror.names import RepoKey
 from mirror.store import Observation, Store
@@ -221,7 +221,7 @@ def test_a_failed_index_leaves_the_old_one(
     reindex(store, path)
     before = path.read_bytes()
 
-    monkeypatch.setattr("mirror.catalog.indexer.describe", lambda _source: 1 / 0)
+    monkeypatch.setattr("mirror.catalog.write.indexer.describe", lambda _source: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         reindex(store, path)
     with pytest.raises(ZeroDivisionError):

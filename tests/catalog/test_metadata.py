@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.catalog.languages import codes, parse_languages
-from mirror.catalog.licenses import License, license_id, parse_license
-from mirror.catalog.metadata import Link, RepoRecord, describe
-from mirror.catalog.rows import rows_of
-from mirror.catalog.source import RepoSource, Snapshot
+from mirror.catalog.record.languages import codes, parse_languages
+from mirror.catalog.record.licenses import License, license_id, parse_license
+from mirror.catalog.record.metadata import Link, RepoRecord, describe
+from mirror.catalog.record.source import RepoSource, Snapshot
 from mirror.catalog.values import as_time
+from mirror.catalog.write.rows import rows_of
 from mirror.names import RepoKey, RepoType
 from mirror.store import Observation
 from tests.catalog.making import CREATED, dataset, manifest_of, model

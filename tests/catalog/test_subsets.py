@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from mirror.catalog.data_files import MAX_COMPARISONS, Matcher, infer_splits
-from mirror.catalog.row_counts import count_lines, count_parquet_rows, fill_rows
-from mirror.catalog.subsets import Feature, Split, Subset, find_subsets
+from mirror.catalog.record.data_files import MAX_COMPARISONS, Matcher, infer_splits
+from mirror.catalog.record.row_counts import count_lines, count_parquet_rows, fill_rows
+from mirror.catalog.record.subsets import Feature, Split, Subset, find_subsets
 from mirror.store import Store
 from tests.catalog.making import dataset, publish
 from tests.corpus import hub_repos, needs_corpus
@@ -198,7 +198,7 @@ def test_a_pattern_made_to_be_slow_is_not() -> None:
 def test_agrees_with_the_datasets_library(repo_id: str, tmp_path: Path) -> None:
     from datasets import get_dataset_config_names, load_dataset_builder
 
-    from mirror.catalog.cards import read_card
+    from mirror.catalog.record.cards import read_card
 
     if repo_id == "mwaskom/seaborn-data":
         pytest.skip("its files have different columns, so the library refuses it")

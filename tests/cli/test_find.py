@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mirror import Mirror
-from mirror.catalog.query import SORTS
+from mirror.catalog.query.query import SORTS
 from mirror.cli import find
 from tests.cli.conftest import Cli, Ran
 

@@ -19,10 +19,10 @@ from typing import Self
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import StaticPool
 
-from mirror.catalog import pages
 from mirror.catalog.database import damage_noticed, open_database
-from mirror.catalog.query import Query
-from mirror.catalog.results import CatalogStats, RepoPage, RepoSummary, SearchResult
+from mirror.catalog.query.query import Query
+from mirror.catalog.read import pages
+from mirror.catalog.read.results import CatalogStats, RepoPage, RepoSummary, SearchResult
 from mirror.names import RepoKey, RepoType
 
 

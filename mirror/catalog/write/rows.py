@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import Table
 
-from mirror.catalog import records as tables
-from mirror.catalog.metadata import RepoRecord
-from mirror.catalog.source import Snapshot
-from mirror.catalog.subsets import Split, Subset
+from mirror.catalog import schema as tables
+from mirror.catalog.record.metadata import RepoRecord
+from mirror.catalog.record.source import Snapshot
+from mirror.catalog.record.subsets import Split, Subset
 
 Row = dict[str, Any]
 

@@ -19,9 +19,9 @@ from sqlalchemy import (
     table,
 )
 
-from mirror.catalog import records as tables
-from mirror.catalog.licenses import UNKNOWN
-from mirror.catalog.query import Query
+from mirror.catalog import schema as tables
+from mirror.catalog.query.query import Query
+from mirror.catalog.record.licenses import UNKNOWN
 
 #: The FTS5 table; a MATCH against the column of its own name looks in all its columns.
 _FTS: Final = table("documents_fts", column("rowid"), column("documents_fts"), column("rank"))

@@ -19,9 +19,13 @@ from typing import Any, Final
 from sqlalchemy import Connection, Table, delete, func, insert, select
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from mirror.catalog import records as tables
+from mirror.catalog import schema as tables
 from mirror.catalog.database import check_database
-from mirror.catalog.documents import (
+from mirror.catalog.record.metadata import RepoRecord, describe
+from mirror.catalog.record.row_counts import fill_rows
+from mirror.catalog.record.source import read_source
+from mirror.catalog.views import VIEWS
+from mirror.catalog.write.documents import (
     Document,
     add_documents,
     create_documents,
@@ -29,12 +33,8 @@ from mirror.catalog.documents import (
     optimize_documents,
     remove_documents,
 )
-from mirror.catalog.metadata import RepoRecord, describe
-from mirror.catalog.publish import driver, published, transaction
-from mirror.catalog.row_counts import fill_rows
-from mirror.catalog.rows import rows_of
-from mirror.catalog.source import read_source
-from mirror.catalog.views import VIEWS
+from mirror.catalog.write.publish import driver, published, transaction
+from mirror.catalog.write.rows import rows_of
 from mirror.errors import CatalogError, MirrorError
 from mirror.names import RepoKey
 from mirror.store import Store

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mirror.catalog.front_matter import MAX_CHARS, parse_front_matter
+from mirror.catalog.record.front_matter import MAX_CHARS, parse_front_matter
 from mirror.catalog.values import clean_text
 
 #: What is read of a README. The longest of 8,934 real cards has 600 kB.

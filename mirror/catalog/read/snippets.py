@@ -10,7 +10,7 @@ import unicodedata
 from typing import Final
 
 from mirror.catalog.cjk import fold
-from mirror.catalog.prose import plain_line
+from mirror.catalog.record.prose import plain_line
 
 #: Characters of a snippet, and of the card that is looked at.
 WIDTH: Final = 200

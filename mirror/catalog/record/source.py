@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from mirror.catalog import cards
+from mirror.catalog.record import cards
 from mirror.catalog.values import as_time
 from mirror.errors import MirrorError
 from mirror.names import RepoKey, is_commit

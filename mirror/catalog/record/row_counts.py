@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import BinaryIO, Final
 
-from mirror.catalog.subsets import Split, Subset
+from mirror.catalog.record.subsets import Split, Subset
 from mirror.errors import MirrorError
 from mirror.store import ManifestFile, Store
 

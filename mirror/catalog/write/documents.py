@@ -17,8 +17,8 @@ from typing import Final
 from sqlite_utils import Database
 
 from mirror.catalog.cjk import searchable
-from mirror.catalog.metadata import RepoRecord
-from mirror.catalog.records import repo_number
+from mirror.catalog.record.metadata import RepoRecord
+from mirror.catalog.schema import repo_number
 
 TABLE: Final = "documents"
 COLUMNS: Final = ("title", "tags", "body")

@@ -9,10 +9,9 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, func, select
 
-from mirror.catalog import records as tables
-from mirror.catalog.query import Query
-from mirror.catalog.records import repo_number
-from mirror.catalog.results import (
+from mirror.catalog import schema as tables
+from mirror.catalog.query.query import Query
+from mirror.catalog.read.results import (
     CatalogStats,
     FileInfo,
     Hit,
@@ -25,8 +24,9 @@ from mirror.catalog.results import (
     SplitInfo,
     SubsetInfo,
 )
-from mirror.catalog.search import select_hits, select_total
-from mirror.catalog.snippets import make_snippet
+from mirror.catalog.read.search import select_hits, select_total
+from mirror.catalog.read.snippets import make_snippet
+from mirror.catalog.schema import repo_number
 from mirror.catalog.values import clean_text
 from mirror.names import RepoKey, RepoType
 

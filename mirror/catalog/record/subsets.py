@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from mirror.catalog.data_files import Matcher, infer_splits
+from mirror.catalog.record.data_files import Matcher, infer_splits
 from mirror.catalog.values import as_count, as_flag, as_mapping, as_mappings, as_text, as_texts
 
 DEFAULT: Final = "default"

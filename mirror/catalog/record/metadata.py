@@ -13,12 +13,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from mirror.catalog.cards import CardText, read_card
-from mirror.catalog.languages import Language, is_language_tag, parse_languages
-from mirror.catalog.licenses import License, parse_license
-from mirror.catalog.prose import MAX_SUMMARY, MAX_TITLE, find_summary, find_title, plain_line
-from mirror.catalog.source import RepoSource, Snapshot
-from mirror.catalog.subsets import Subset, find_subsets
+from mirror.catalog.record.cards import CardText, read_card
+from mirror.catalog.record.languages import Language, is_language_tag, parse_languages
+from mirror.catalog.record.licenses import License, parse_license
+from mirror.catalog.record.prose import MAX_SUMMARY, MAX_TITLE, find_summary, find_title, plain_line
+from mirror.catalog.record.source import RepoSource, Snapshot
+from mirror.catalog.record.subsets import Subset, find_subsets
+from mirror.catalog.record.vocabulary import LIBRARIES, TASKS, task_name
 from mirror.catalog.values import (
     as_count,
     as_flag,
@@ -28,7 +29,6 @@ from mirror.catalog.values import (
     as_time,
     unique,
 )
-from mirror.catalog.vocabulary import LIBRARIES, TASKS, task_name
 from mirror.names import RepoKey, RepoType
 from mirror.store import ManifestFile
 

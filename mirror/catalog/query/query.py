@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from mirror.catalog.cjk import query_words
-from mirror.catalog.languages import parse_language
-from mirror.catalog.licenses import license_id
+from mirror.catalog.record.languages import parse_language
+from mirror.catalog.record.licenses import license_id
+from mirror.catalog.record.vocabulary import task_name
 from mirror.catalog.values import clean_text
-from mirror.catalog.vocabulary import task_name
 from mirror.errors import UsageError
 from mirror.names import RepoType
 

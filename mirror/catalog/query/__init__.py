@@ -1,0 +1,1 @@
+"""What somebody looks for, as a value: the fields, the language, and its errors."""

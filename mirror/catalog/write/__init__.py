@@ -1,0 +1,1 @@
+"""Records into the database: rows, sets of repos by value, the index of words; published."""
