@@ -4,43 +4,37 @@ docs/catalog.md explains every table, view and column to those who bring their o
 tools; a test compares the two. The views are in ``views``, the searchable text has its
 own table (``documents``).
 
-Every table of details hangs on ``repos.repo``, a number made from type and id, and is
-kept in the order of its key: so a catalog has the same rows whatever the order in which
-it came to be. When anything here, or how text becomes words (``cjk``), changes, raise
-:data:`SCHEMA`.
+Every table of details hangs on ``repos.repo``, a small number that a repo keeps until the
+catalog is made anew: sets of repos are sets of these numbers (``value_sets``,
+``word_sets``), and small only while the numbers are. When anything here, or how text
+becomes words (``cjk``), changes, raise :data:`SCHEMA`.
 """
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any, Final
 
 from sqlalchemy import (
     CheckConstraint,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
-from mirror.names import RepoKey
-
 #: ``PRAGMA user_version``: a catalog of another number is made anew, never converted.
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 #: ``PRAGMA application_id``: "MIRR". Tells a catalog from any other SQLite file.
 APPLICATION_ID: Final = 0x4D495252
 
 metadata: Final = MetaData()
-
-
-def repo_number(key: RepoKey) -> int:
-    """Give the number of a repo: 63 bits of a hash of ``datasets/klue/klue``."""
-    digest = hashlib.blake2b(str(key).encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 1
 
 
 def _text(name: str, *, null: bool = False, key: bool = False) -> Column[str]:
@@ -93,9 +87,17 @@ repos: Final = Table(
     _number("size"),
     _number("present_files"),
     _number("present_size"),
+    _number("disk_size"),
+    _number("rows", null=True),
     _flag("partial"),
     UniqueConstraint("repo_type", "repo_id"),
     Index("repos_by_downloads", "downloads"),
+    Index("repos_by_likes", "likes"),
+    Index("repos_by_parameters", "parameters"),
+    Index("repos_by_size", "disk_size"),
+    Index("repos_by_rows", "rows"),
+    Index("repos_by_created", "created"),
+    Index("repos_by_modified", "last_modified"),
     Index("repos_by_author", "author"),
 )
 
@@ -129,6 +131,37 @@ repo_links: Final = _details(
     _text("target", key=True),
     _text("relation", null=True),
     _number("position"),
+)
+#: Values of the set fields that have no table of their own: format, dtype, quantization,
+#: modality, size_category, kind, evaluated_on.
+repo_values: Final = _details(
+    "repo_values", _text("field", key=True), _text("value", key=True), _number("position")
+)
+dtypes: Final = _details("dtypes", _text("dtype", key=True), _number("parameters"))
+evaluations: Final = _details(
+    "evaluations",
+    _number("position", key=True),
+    _text("task", null=True),
+    _text("dataset", null=True),
+    _text("dataset_name", null=True),
+    _text("subset", null=True),
+    _text("split", null=True),
+    _text("metric"),
+    _text("metric_name", null=True),
+    Column("value", Float, nullable=False),
+    _text("source"),
+    _flag("verified"),
+    _text("date", null=True),
+    _text("url", null=True),
+)
+events: Final = _details(
+    "events",
+    _number("position", key=True),
+    _text("time"),
+    _text("what"),
+    _text("before", null=True),
+    _text("after", null=True),
+    _text("detail", null=True),
 )
 refs: Final = _details("refs", _text("ref", key=True), _text("commit_hash"))
 snapshots: Final = _details(
@@ -174,11 +207,50 @@ splits: Final = _details(
 )
 cards: Final = _details("cards", _text("body"), _text("data"), _text("problems"))
 
+#: The repos of each value of a field, as a roaring bitmap (``pyroaring``, serialized).
+#: ``shown`` is 0 for what can be filtered by but is no facet value: buckets of numbers,
+#: another way to write a value.
+value_sets: Final = Table(
+    "value_sets",
+    metadata,
+    _number("id", key=True),
+    _text("field"),
+    _text("value"),
+    _number("repos"),
+    _flag("shown"),
+    Column("bits", LargeBinary, nullable=False),
+    UniqueConstraint("field", "value"),
+    Index("value_sets_by_count", "field", "shown", "repos", "value"),
+    Index("value_sets_nocase", "field", text("value COLLATE NOCASE")),
+)
+#: The repos that have a word in a part of their text (a column of ``documents``), for the
+#: words that many repos have; the others are quickly found in ``documents_fts`` itself.
+word_sets: Final = Table(
+    "word_sets",
+    metadata,
+    _text("word", key=True),
+    _text("part", key=True),
+    _number("repos"),
+    Column("bits", LargeBinary, nullable=False),
+)
+#: All repos in the order of a sort, best first: 32-bit little-endian numbers. ``ranks`` is
+#: the place of every repo number in it (2**32 - 1 where there is no such repo).
+orders: Final = Table(
+    "orders",
+    metadata,
+    _text("sort", key=True),
+    Column("repos", LargeBinary, nullable=False),
+    Column("ranks", LargeBinary, nullable=False),
+)
+
 Index("repo_tasks_by_task", repo_tasks.c.task)
 Index("repo_languages_by_language", repo_languages.c.language)
 Index("repo_licenses_by_license", repo_licenses.c.license)
 Index("repo_libraries_by_library", repo_libraries.c.library)
 Index("repo_tags_by_tag", repo_tags.c.tag)
+Index("repo_links_by_target", repo_links.c.kind, repo_links.c.target)
+Index("repo_values_by_value", repo_values.c.field, repo_values.c.value)
+Index("evaluations_by_dataset", evaluations.c.dataset, evaluations.c.metric)
 
 #: Every table whose rows belong to one repo.
 DETAILS: Final = tuple(

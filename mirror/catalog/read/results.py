@@ -80,6 +80,29 @@ class Hit(RepoSummary):
 
     snippet: str | None = None
     """The text of the card around the words that were looked for."""
+    highlights: tuple[tuple[int, int], ...] = ()
+    """Where the words are in ``snippet``: from and to, in characters."""
+
+
+@dataclass(frozen=True)
+class FacetValue(_Value):
+    """A value of a field, counted."""
+
+    value: str
+    repos: int
+    """How many hits have it, as if nothing were asked of this field."""
+    selected: bool = False
+    """Whether the query asks for it."""
+
+
+@dataclass(frozen=True)
+class Facet(_Value):
+    """The values of a field among the hits, the most frequent first."""
+
+    field: str
+    values: tuple[FacetValue, ...]
+    truncated: bool
+    """Whether there are more values than these."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +112,10 @@ class SearchResult(_Value):
     hits: tuple[Hit, ...]
     total: int
     """How many there are in all."""
+    facets: tuple[Facet, ...] = ()
+    """Those that were asked for."""
+    hints: tuple[str, ...] = ()
+    """Why there may be nothing: values that no repo has, and what is spelt nearly so."""
 
     def __iter__(self) -> Iterator[Hit]:
         """Go through the hits of this page."""

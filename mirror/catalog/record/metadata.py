@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from mirror.catalog.record.cards import CardText, read_card
@@ -36,6 +36,11 @@ from mirror.store import ManifestFile
 _RELATION: Final = re.compile(r"[a-z_]{1,20}")
 
 
+#: What is in the mirror, and what only its metadata is known of.
+MIRRORED: Final = "mirrored"
+KNOWN: Final = "known"
+
+
 @dataclass(frozen=True)
 class Link:
     """Another repo, or a paper, that a repo names."""
@@ -58,6 +63,39 @@ class Popularity:
     likes: int | None = None
     seen: str | None = None
     """ISO 8601, UTC."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A result that a card or upstream states. Untrusted, as everything it comes from."""
+
+    metric: str
+    """As it is called: ``accuracy``, ``f1``."""
+    value: float
+    task: str | None = None
+    dataset: str | None = None
+    """An id of the Hub, where one is given."""
+    dataset_name: str | None = None
+    subset: str | None = None
+    split: str | None = None
+    metric_name: str | None = None
+    source: str = "card"
+    """``card`` (``model-index``), or ``.eval_results``."""
+    verified: bool = False
+    date: str | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that changed upstream, seen at a sync."""
+
+    time: str
+    what: str
+    """``state``, ``gated``, ``license`` …"""
+    before: str | None = None
+    after: str | None = None
+    detail: str | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +135,21 @@ class RepoRecord:
     refs: Mapping[str, str]
     snapshots: tuple[Snapshot, ...]
     problems: tuple[str, ...]
+    state: str = MIRRORED
+    """``mirrored``, or ``known``: only its metadata is here."""
+    description: str | None = None
+    """Upstream's own short text, where there is no card."""
+    disk_size: int = 0
+    """Bytes in the mirror; of what is only known, the bytes upstream."""
+    rows: int | None = None
+    """Of all subsets and splits together, where all of them are known."""
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of the set fields without a table of their own: ``format`` → ``("gguf",)``."""
+    dtypes: Mapping[str, int] = field(default_factory=dict)
+    """Parameters of each dtype: ``{"BF16": 7_000_000}``."""
+    evaluations: tuple[Evaluation, ...] = ()
+    events: tuple[Event, ...] = ()
+    """Oldest first."""
 
 
 def describe(source: RepoSource) -> RepoRecord:
