@@ -34,6 +34,13 @@ SCHEMA: Final = 2
 #: ``PRAGMA application_id``: "MIRR". Tells a catalog from any other SQLite file.
 APPLICATION_ID: Final = 0x4D495252
 
+#: The parts of a repo's text, the telling ones first: columns of ``documents``.
+PARTS: Final = ("name", "tags", "lead", "body")
+#: unicode61 with ``remove_diacritics 2``: é is e, also where it is two characters.
+TOKENIZE: Final = "unicode61 remove_diacritics 2"
+#: A word that so many repos have has its sets in ``word_sets``.
+WORD_SET_MIN: Final = 500
+
 metadata: Final = MetaData()
 
 
@@ -209,7 +216,7 @@ cards: Final = _details("cards", _text("body"), _text("data"), _text("problems")
 
 #: The repos of each value of a field, as a roaring bitmap (``pyroaring``, serialized).
 #: ``shown`` is 0 for what can be filtered by but is no facet value: buckets of numbers,
-#: another way to write a value.
+#: another way to write a value. A value may have a set of each kind.
 value_sets: Final = Table(
     "value_sets",
     metadata,
@@ -219,7 +226,7 @@ value_sets: Final = Table(
     _number("repos"),
     _flag("shown"),
     Column("bits", LargeBinary, nullable=False),
-    UniqueConstraint("field", "value"),
+    UniqueConstraint("field", "value", "shown"),
     Index("value_sets_by_count", "field", "shown", "repos", "value"),
     Index("value_sets_nocase", "field", text("value COLLATE NOCASE")),
 )

@@ -1,15 +1,18 @@
 """The searchable text of each repo: a table and its FTS5 index, by sqlite-utils.
 
-``documents`` holds the text as it is indexed (``cjk.searchable``), so that the index is
-an ordinary external-content one: any SQLite tool can check and rebuild it. There are no
-triggers (a batch rebuild of the table would drop them silently): every change here goes
-to both.
+The text has four parts, the telling ones first: ``name`` (id and title), ``tags`` (task,
+library, licence, subsets, tags), ``lead`` (what it is in a few words, and the headings of
+its card) and ``body``. ``documents`` holds them as they are indexed (``cjk.searchable``),
+so that the index is an ordinary external-content one: any SQLite tool can check and
+rebuild it. There are no triggers (a batch rebuild of the table would drop them silently):
+every change here goes to both.
 
 All of it happens inside the transaction that the caller has begun.
 """
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterable
 from typing import Final
@@ -18,34 +21,33 @@ from sqlite_utils import Database
 
 from mirror.catalog.cjk import searchable
 from mirror.catalog.record.metadata import RepoRecord
-from mirror.catalog.schema import repo_number
+from mirror.catalog.schema import PARTS, TOKENIZE
 
 TABLE: Final = "documents"
-COLUMNS: Final = ("title", "tags", "body")
-#: unicode61 with ``remove_diacritics 2``: é is e, also where it is two characters.
-TOKENIZE: Final = "unicode61 remove_diacritics 2"
-#: A word in the id or title tells more than one in the card's text.
-RANK: Final = "bm25(10.0, 4.0, 1.0)"
 
-_ADD: Final = "INSERT INTO documents_fts (rowid, title, tags, body) VALUES (?, ?, ?, ?)"
+_NAMES: Final = ", ".join(PARTS)
+_ADD: Final = f"INSERT INTO documents (repo, {_NAMES}) VALUES (?, ?, ?, ?, ?)"
+_ADD_WORDS: Final = f"INSERT INTO documents_fts (rowid, {_NAMES}) VALUES (?, ?, ?, ?, ?)"
 _REMOVE: Final = (
-    "INSERT INTO documents_fts (documents_fts, rowid, title, tags, body) "
-    "SELECT 'delete', repo, title, tags, body FROM documents WHERE repo = ?"
+    f"INSERT INTO documents_fts (documents_fts, rowid, {_NAMES}) "
+    f"SELECT 'delete', repo, {_NAMES} FROM documents WHERE repo = ?"
 )
+_HEADING: Final = re.compile(r"^#{1,6}[ \t]+(.+)$", re.MULTILINE)
+#: Headings of a card that are looked at; templates repeat the same thirty.
+_MAX_HEADINGS: Final = 40
 
-Document = tuple[int, str, str, str]
+Document = tuple[int, str, str, str, str]
 
 
 def create_documents(connection: sqlite3.Connection) -> None:
     """Make the empty table and its index."""
     database = Database(connection, execute_plugins=False)
     table = database.table(TABLE)
-    table.create({"repo": int, "title": str, "tags": str, "body": str}, pk="repo")
-    table.enable_fts(COLUMNS, tokenize=TOKENIZE)
-    database.execute("INSERT INTO documents_fts (documents_fts, rank) VALUES ('rank', ?)", [RANK])
+    table.create({"repo": int, **dict.fromkeys(PARTS, str)}, pk="repo")
+    table.enable_fts(PARTS, tokenize=TOKENIZE)
 
 
-def document(record: RepoRecord) -> Document:
+def document(number: int, record: RepoRecord) -> Document:
     """Give the row of a repo."""
     tags = (
         *record.tasks,
@@ -55,21 +57,23 @@ def document(record: RepoRecord) -> Document:
         *(subset.name for subset in record.subsets),
         *record.tags,
     )
+    body = record.card.body
+    lead = [record.summary or "", record.description or ""]
+    if body:
+        lead += [match[1] for match, _ in zip(_HEADING.finditer(body), range(_MAX_HEADINGS))]
     return (
-        repo_number(record.key),
+        number,
         searchable(f"{record.key.repo_id} {record.title or ''}"),
         searchable(" ".join(dict.fromkeys(tags))),
-        searchable(record.card.body),
+        searchable(" ".join(dict.fromkeys(filter(None, lead)))),
+        searchable(body) if body else "",
     )
 
 
 def add_documents(connection: sqlite3.Connection, rows: list[Document]) -> None:
     """Add rows; they must come in the order of their number, which FTS5 is made for."""
-    names = ("repo", *COLUMNS)
-    database = Database(connection, execute_plugins=False)
-    records = (dict(zip(names, row, strict=True)) for row in rows)
-    database.table(TABLE).insert_all(records, pk="repo")
     connection.executemany(_ADD, rows)
+    connection.executemany(_ADD_WORDS, rows)
 
 
 def remove_documents(connection: sqlite3.Connection, numbers: Iterable[int]) -> None:

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Table
 
 from mirror.catalog import schema as tables
-from mirror.catalog.record.metadata import RepoRecord
+from mirror.catalog.record.metadata import Evaluation, RepoRecord
 from mirror.catalog.record.source import Snapshot
 from mirror.catalog.record.subsets import Split, Subset
 
 Row = dict[str, Any]
 
-#: What is in the mirror, beside what may only be known of upstream one day.
-MIRRORED = "mirrored"
 
-
-def rows_of(record: RepoRecord) -> dict[Table, list[Row]]:
-    """Give the rows of one repo, by table; each table of details is there, perhaps empty."""
-    number = tables.repo_number(record.key)
+def rows_of(number: int, record: RepoRecord) -> dict[Table, list[Row]]:
+    """Give the rows of one repo, by table, where it has any."""
     details: dict[Table, list[Row]] = {
         tables.repo_tasks: _tasks(record),
         tables.repo_languages: _numbered(
@@ -36,6 +32,16 @@ def rows_of(record: RepoRecord) -> dict[Table, list[Row]]:
             {"kind": link.kind, "target": link.target, "relation": link.relation}
             for link in record.links
         ),
+        tables.repo_values: [
+            {"field": field, "value": value, "position": place}
+            for field, values in record.values.items()
+            for place, value in enumerate(values)
+        ],
+        tables.dtypes: [
+            {"dtype": dtype, "parameters": count} for dtype, count in record.dtypes.items()
+        ],
+        tables.evaluations: _numbered(_evaluation(item) for item in record.evaluations),
+        tables.events: _numbered(vars(event).copy() for event in record.events),
         tables.refs: [{"ref": name, "commit_hash": commit} for name, commit in record.refs.items()],
         tables.snapshots: [_snapshot(snapshot) for snapshot in record.snapshots],
         tables.files: _files(record),
@@ -43,20 +49,25 @@ def rows_of(record: RepoRecord) -> dict[Table, list[Row]]:
         tables.splits: _splits(record),
         tables.cards: [_card(record)],
     }
+    found: dict[Table, list[Row]] = {tables.repos: [_repo(record, number)]}
     for table, rows in details.items():
-        for row in rows:
-            row["repo"] = number
-        details[table] = _distinct(table, rows)
-    return {tables.repos: [_repo(record, number)], **details}
+        if rows:
+            for row in rows:
+                row["repo"] = number
+            found[table] = rows if len(rows) == 1 else _distinct(table, rows)
+    return found
 
 
 def _distinct(table: Table, rows: list[Row]) -> list[Row]:
     """One row a key, the first: whatever a card says twice must not stop the index."""
-    names = table.primary_key.columns.keys()
+    names = _KEYS[table]
     found: dict[tuple[Any, ...], Row] = {}
     for row in rows:
         found.setdefault(tuple(row[name] for name in names), row)
     return list(found.values())
+
+
+_KEYS: Final = {table: table.primary_key.columns.keys() for table in tables.DETAILS}
 
 
 def _numbered(rows: Any) -> list[Row]:
@@ -71,7 +82,7 @@ def _repo(record: RepoRecord, number: int) -> Row:
         "repo_id": record.key.repo_id,
         "author": record.author,
         "name": record.key.name,
-        "state": MIRRORED,
+        "state": record.state,
         "ref": record.ref,
         "title": record.title,
         "summary": record.summary,
@@ -87,6 +98,8 @@ def _repo(record: RepoRecord, number: int) -> Row:
         "upstream_detail": record.upstream_detail,
         "parameters": record.parameters,
         "sdk": record.sdk,
+        "disk_size": record.disk_size,
+        "rows": record.rows,
         **snapshot,
         "created": record.created,
     }
@@ -155,6 +168,10 @@ def _split(split: Split, sizes: dict[str, int]) -> Row:
         "files": len(split.paths) if known else None,
         "file_bytes": sum(sizes.get(path, 0) for path in split.paths) if known else None,
     }
+
+
+def _evaluation(item: Evaluation) -> Row:
+    return {**vars(item), "verified": int(item.verified)}
 
 
 def _card(record: RepoRecord) -> Row:
