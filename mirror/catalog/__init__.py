@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from mirror.catalog.format import SCHEMA
     from mirror.catalog.query.query import SORTS, Query
     from mirror.catalog.read.catalog import Catalog
     from mirror.catalog.read.results import (
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
         SplitInfo,
         SubsetInfo,
     )
-    from mirror.catalog.schema import SCHEMA
     from mirror.catalog.write.indexer import IndexReport, reindex, update
 
 __all__ = [
@@ -51,7 +51,7 @@ __all__ = [
 
 _PLACES: Final = {
     "IndexReport": "write.indexer", "reindex": "write.indexer", "update": "write.indexer",
-    "Query": "query.query", "SORTS": "query.query", "Catalog": "read.catalog", "SCHEMA": "schema",
+    "Query": "query.query", "SORTS": "query.query", "Catalog": "read.catalog", "SCHEMA": "format",
 }  # fmt: skip
 
 

@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from sqlalchemy.exc import DBAPIError
-
-from mirror.catalog.schema import APPLICATION_ID, SCHEMA
+from mirror.catalog.format import APPLICATION_ID, SCHEMA
 from mirror.errors import CatalogError
 
 HINT: Final = "run mirror reindex: it makes the catalog anew from the store"
@@ -53,11 +51,10 @@ def damage_noticed(path: Path) -> Iterator[None]:
     """Turn SQLite's word for a damaged file into a :class:`CatalogError`."""
     try:
         yield
-    except (DBAPIError, sqlite3.Error) as error:
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        name = str(getattr(cause, "sqlite_errorname", ""))
-        if name.startswith(_DAMAGE) or "no such table" in str(cause):
-            raise CatalogError(f"the catalog at {path} is damaged: {cause}", hint=HINT) from error
+    except sqlite3.Error as error:
+        name = str(getattr(error, "sqlite_errorname", ""))
+        if name.startswith(_DAMAGE) or "no such table" in str(error):
+            raise CatalogError(f"the catalog at {path} is damaged: {error}", hint=HINT) from error
         raise
 
 

@@ -7,7 +7,7 @@ own table (``documents``).
 Every table of details hangs on ``repos.repo``, a small number that a repo keeps until the
 catalog is made anew: sets of repos are sets of these numbers (``value_sets``,
 ``word_sets``), and small only while the numbers are. When anything here, or how text
-becomes words (``cjk``), changes, raise :data:`SCHEMA`.
+becomes words (``cjk``), changes, raise ``format.SCHEMA``.
 """
 
 from __future__ import annotations
@@ -28,18 +28,6 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-
-#: ``PRAGMA user_version``: a catalog of another number is made anew, never converted.
-SCHEMA: Final = 2
-#: ``PRAGMA application_id``: "MIRR". Tells a catalog from any other SQLite file.
-APPLICATION_ID: Final = 0x4D495252
-
-#: The parts of a repo's text, the telling ones first: columns of ``documents``.
-PARTS: Final = ("name", "tags", "lead", "body")
-#: unicode61 with ``remove_diacritics 2``: é is e, also where it is two characters.
-TOKENIZE: Final = "unicode61 remove_diacritics 2"
-#: A word that so many repos have has its sets in ``word_sets``.
-WORD_SET_MIN: Final = 500
 
 metadata: Final = MetaData()
 

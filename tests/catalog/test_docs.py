@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from mirror.catalog import SCHEMA, reindex
-from mirror.catalog.schema import APPLICATION_ID
+from mirror.catalog.format import APPLICATION_ID
 from mirror.store import Store
 
 PAGE = Path(__file__).parents[2] / "docs" / "catalog.md"

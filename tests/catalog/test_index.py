@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from mirror.catalog import Catalog, IndexReport, Query, reindex, update
-from mirror.catalog.schema import SCHEMA
+from mirror.catalog.format import SCHEMA
 from mirror.catalog.write.publish import transaction
 from mirror.errors import DiskError
 from mirror.names import RepoKey

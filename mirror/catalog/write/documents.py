@@ -20,8 +20,8 @@ from typing import Final
 from sqlite_utils import Database
 
 from mirror.catalog.cjk import searchable
+from mirror.catalog.format import PARTS, TOKENIZE
 from mirror.catalog.record.metadata import RepoRecord
-from mirror.catalog.schema import PARTS, TOKENIZE
 
 TABLE: Final = "documents"
 

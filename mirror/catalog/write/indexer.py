@@ -21,6 +21,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from mirror.catalog import schema as tables
 from mirror.catalog.database import check_database
+from mirror.catalog.format import APPLICATION_ID, SCHEMA
 from mirror.catalog.record.metadata import RepoRecord, describe
 from mirror.catalog.record.row_counts import fill_rows
 from mirror.catalog.record.source import read_source
@@ -241,8 +242,8 @@ def _put_aliases(connection: Connection, aliases: Mapping[RepoKey, RepoKey]) -> 
 
 
 def _create(connection: Connection) -> None:
-    connection.exec_driver_sql(f"PRAGMA application_id = {tables.APPLICATION_ID}")
-    connection.exec_driver_sql(f"PRAGMA user_version = {tables.SCHEMA}")
+    connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA}")
     for table in tables.metadata.sorted_tables:
         connection.execute(CreateTable(table))
     for name, select_ in VIEWS.items():

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from pyroaring import BitMap
 
-from mirror.catalog import schema
-from mirror.catalog.schema import PARTS, TOKENIZE
+from mirror.catalog import format as catalog_format
+from mirror.catalog.format import PARTS, TOKENIZE
 from mirror.catalog.write.sets import packed
 
 _ALL: Final = "SELECT word, part, bits FROM word_sets"
@@ -31,7 +31,7 @@ def write_word_sets(connection: sqlite3.Connection) -> None:
     """Write the sets of every common word; there must be none yet."""
     with _vocabulary(connection):
         statement = "SELECT term FROM temp.terms WHERE doc >= ? ORDER BY term"
-        words = [word for (word,) in connection.execute(statement, (schema.WORD_SET_MIN,))]
+        words = [word for (word,) in connection.execute(statement, (catalog_format.WORD_SET_MIN,))]
     for word in words:
         _put(connection, word, _look_up(connection, word))
 
@@ -56,12 +56,12 @@ def change_word_sets(
         count = "SELECT doc FROM temp.terms WHERE term = ?"
         for word in fresh:  # had no sets, so it is in few repos, and quick to count
             found = connection.execute(count, (word,)).fetchone()
-            if found is not None and found[0] >= schema.WORD_SET_MIN:
+            if found is not None and found[0] >= catalog_format.WORD_SET_MIN:
                 _put(connection, word, _look_up(connection, word))
 
 
 def _is_common(parts: dict[str, BitMap]) -> bool:
-    return len(BitMap.union(*parts.values())) >= schema.WORD_SET_MIN
+    return len(BitMap.union(*parts.values())) >= catalog_format.WORD_SET_MIN
 
 
 def _put(
@@ -116,9 +116,7 @@ def _words_of(connection: sqlite3.Connection, documents: Iterable[Sequence[Any]]
 @contextmanager
 def _vocabulary(connection: sqlite3.Connection) -> Iterator[None]:
     """Let ``temp.terms`` be the words of the index, with how many repos have each."""
-    connection.execute(
-        "CREATE VIRTUAL TABLE temp.terms USING fts5vocab(main, documents_fts, row)"
-    )
+    connection.execute("CREATE VIRTUAL TABLE temp.terms USING fts5vocab(main, documents_fts, row)")
     try:
         yield
     finally:
