@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterable
+from itertools import islice
 from typing import Final
 
 from sqlite_utils import Database
@@ -26,10 +27,10 @@ from mirror.catalog.record.metadata import RepoRecord
 TABLE: Final = "documents"
 
 _NAMES: Final = ", ".join(PARTS)
-_ADD: Final = f"INSERT INTO documents (repo, {_NAMES}) VALUES (?, ?, ?, ?, ?)"
-_ADD_WORDS: Final = f"INSERT INTO documents_fts (rowid, {_NAMES}) VALUES (?, ?, ?, ?, ?)"
+_ADD: Final = f"INSERT INTO documents (repo, {_NAMES}) VALUES (?, ?, ?, ?, ?)"  # noqa: S608
+_ADD_WORDS: Final = f"INSERT INTO documents_fts (rowid, {_NAMES}) VALUES (?, ?, ?, ?, ?)"  # noqa: S608
 _REMOVE: Final = (
-    f"INSERT INTO documents_fts (documents_fts, rowid, {_NAMES}) "
+    f"INSERT INTO documents_fts (documents_fts, rowid, {_NAMES}) "  # noqa: S608
     f"SELECT 'delete', repo, {_NAMES} FROM documents WHERE repo = ?"
 )
 _HEADING: Final = re.compile(r"^#{1,6}[ \t]+(.+)$", re.MULTILINE)
@@ -60,7 +61,7 @@ def document(number: int, record: RepoRecord) -> Document:
     body = record.card.body
     lead = [record.summary or "", record.description or ""]
     if body:
-        lead += [match[1] for match, _ in zip(_HEADING.finditer(body), range(_MAX_HEADINGS))]
+        lead += [match[1] for match in islice(_HEADING.finditer(body), _MAX_HEADINGS)]
     return (
         number,
         searchable(f"{record.key.repo_id} {record.title or ''}"),

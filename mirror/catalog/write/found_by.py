@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from mirror.catalog.fields import COLUMNS, FIELDS, UNKNOWN, bucket_of
+from mirror.catalog.fields import FIELDS, UNKNOWN, bucket_of
 from mirror.catalog.record.metadata import RepoRecord
 
 #: (field, value, shown): ``shown`` is 0 for what can be asked for and is no facet value.
@@ -72,7 +72,7 @@ def _buckets(record: RepoRecord) -> Iterator[Found]:
 
 def numbers_of(record: RepoRecord) -> dict[str, int | str | None]:
     """Give what a repo is sorted and filtered by, by field: as in its row of ``repos``."""
-    found: dict[str, int | str | None] = {
+    return {
         "params": record.parameters,
         "size": record.disk_size,
         "rows": record.rows,
@@ -81,5 +81,3 @@ def numbers_of(record: RepoRecord) -> dict[str, int | str | None]:
         "created": record.created,
         "updated": record.last_modified,
     }
-    assert found.keys() == COLUMNS.keys()
-    return found

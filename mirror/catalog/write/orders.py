@@ -39,9 +39,18 @@ def change_orders(
         order = unpacked(found)
         kept = array("I", (number for number in order if number not in gone))
         key = _Key(connection, column, descending)
-        for number in added:
-            kept.insert(bisect_left(kept, key(number), key=key), number)
-        _put(connection, sort, kept)
+        _put(connection, sort, _merged(kept, sorted(added, key=key), key))
+
+
+def _merged(order: array[int], more: list[int], key: _Key) -> array[int]:
+    """Put sorted numbers where they belong among others."""
+    merged, start = array("I"), 0
+    for number in more:
+        end = bisect_left(order, key(number), lo=start, key=key)
+        merged += order[start:end]
+        merged.append(number)
+        start = end
+    return merged + order[start:]
 
 
 class _Key:

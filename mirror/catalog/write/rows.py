@@ -15,7 +15,7 @@ from mirror.catalog.record.subsets import Split, Subset
 Row = dict[str, Any]
 
 
-def rows_of(number: int, record: RepoRecord) -> dict[Table, list[Row]]:
+def rows_of(number: int, record: RepoRecord) -> dict[str, list[Row]]:
     """Give the rows of one repo, by table, where it has any."""
     details: dict[Table, list[Row]] = {
         tables.repo_tasks: _tasks(record),
@@ -49,12 +49,12 @@ def rows_of(number: int, record: RepoRecord) -> dict[Table, list[Row]]:
         tables.splits: _splits(record),
         tables.cards: [_card(record)],
     }
-    found: dict[Table, list[Row]] = {tables.repos: [_repo(record, number)]}
+    found: dict[str, list[Row]] = {tables.repos.name: [_repo(record, number)]}
     for table, rows in details.items():
         if rows:
             for row in rows:
                 row["repo"] = number
-            found[table] = rows if len(rows) == 1 else _distinct(table, rows)
+            found[table.name] = rows if len(rows) == 1 else _distinct(table, rows)
     return found
 
 

@@ -30,13 +30,13 @@ def packed(numbers: BitMap) -> bytes:
 
 
 class SetBuilder:
-    """Collects which repos have which value, in 4 bytes for each."""
+    """Collects which repos have which value, in 4 bytes for each, then writes it."""
 
     def __init__(self) -> None:
         self._repos: dict[Found, array[int]] = {}
 
     def add(self, number: int, record: RepoRecord) -> None:
-        """Take note of a repo; in the order of their numbers."""
+        """Take note of a repo."""
         repos = self._repos
         for found in found_by(record):
             known = repos.get(found)
@@ -55,36 +55,22 @@ class SetBuilder:
             numbers = BitMap(self._repos.pop((field, value, shown)))
             yield field, value, len(numbers), shown, packed(numbers)
 
+    def change(self, connection: sqlite3.Connection, removed: Iterable[int]) -> None:
+        """Take repos out of every set that has them, then put the collected ones in.
 
-def change_sets(
-    connection: sqlite3.Connection, removed: Iterable[int], added: Iterable[tuple[int, RepoRecord]]
-) -> None:
-    """Take repos out of every set that has them, then put others in.
-
-    All sets are read, which costs less than a second for each million repos, and only
-    those that change are written.
-    """
-    gone, wanted = BitMap(removed), _collected(added)
-    changed: dict[int, BitMap] = {}
-    for row, field, value, shown, bits in connection.execute(_ALL):
-        numbers, more = BitMap.deserialize(bits), wanted.pop((field, value, shown), None)
-        if more is not None or numbers.intersect(gone):
-            changed[row] = (numbers - gone) | (more or BitMap())
-    for row, numbers in changed.items():
-        if numbers:
-            connection.execute(_UPDATE, (len(numbers), packed(numbers), row))
-        else:
-            connection.execute(_DELETE, (row,))
-    rows = (
-        (field, value, len(numbers), shown, packed(numbers))
-        for (field, value, shown), numbers in sorted(wanted.items())
-    )
-    connection.executemany(_INSERT, rows)
-
-
-def _collected(added: Iterable[tuple[int, RepoRecord]]) -> dict[Found, BitMap]:
-    sets: dict[Found, BitMap] = {}
-    for number, record in added:
-        for found in found_by(record):
-            sets.setdefault(found, BitMap()).add(number)
-    return sets
+        All sets are read, which costs less than a second for each million repos, and only
+        those that change are written. The builder is empty then.
+        """
+        gone = BitMap(removed)
+        changed: list[tuple[int, BitMap]] = []
+        for row, field, value, shown, bits in connection.execute(_ALL):
+            numbers = BitMap.deserialize(bits)
+            more = self._repos.pop((field, value, shown), None)
+            if more is not None or numbers.intersect(gone):
+                changed.append((row, (numbers - gone) | BitMap(more or ())))
+        for row, numbers in changed:
+            if numbers:
+                connection.execute(_UPDATE, (len(numbers), packed(numbers), row))
+            else:
+                connection.execute(_DELETE, (row,))
+        self.write(connection)

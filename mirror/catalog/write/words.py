@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 from pyroaring import BitMap
 
@@ -37,13 +37,13 @@ def write_word_sets(connection: sqlite3.Connection) -> None:
 
 
 def change_word_sets(
-    connection: sqlite3.Connection, removed: Iterable[int], documents: Iterable[Sequence[Any]]
+    connection: sqlite3.Connection, removed: Iterable[int], added: Iterable[int]
 ) -> None:
-    """Bring the sets up to date after ``removed`` left the index and ``documents`` came in.
+    """Bring the sets up to date after the texts of ``removed`` went, and of ``added`` came in.
 
-    ``documents`` are the rows (number, then each part) that came in; the index has them.
+    ``documents`` and its index must be so already.
     """
-    gone, fresh, known = BitMap(removed), _words_of(connection, documents), _known(connection)
+    gone, fresh, known = BitMap(removed), _words_of(connection, added), _known(connection)
     for word, parts in known.items():
         new = fresh.pop(word, {})
         changed = {
@@ -93,17 +93,17 @@ def _look_up(connection: sqlite3.Connection, word: str) -> dict[str, BitMap]:
     }
 
 
-def _words_of(connection: sqlite3.Connection, documents: Iterable[Sequence[Any]]) -> _Sets:
-    """Give the words of a few documents, as FTS5 takes them apart."""
+def _words_of(connection: sqlite3.Connection, repos: Iterable[int]) -> _Sets:
+    """Give the words of a few repos, as FTS5 takes their text apart."""
     columns = ", ".join(PARTS)
     connection.execute(
         f"CREATE VIRTUAL TABLE temp.fresh USING fts5({columns}, content='', tokenize='{TOKENIZE}')"
     )
     connection.execute("CREATE VIRTUAL TABLE temp.words USING fts5vocab(temp, fresh, instance)")
-    places = ", ".join("?" * (1 + len(PARTS)))
     connection.executemany(
-        f"INSERT INTO temp.fresh (rowid, {columns}) VALUES ({places})",  # noqa: S608
-        documents,
+        f"INSERT INTO temp.fresh (rowid, {columns}) "  # noqa: S608
+        f"SELECT repo, {columns} FROM documents WHERE repo = ?",
+        ((number,) for number in repos),
     )
     sets: _Sets = defaultdict(dict)
     for word, number, part in connection.execute("SELECT DISTINCT term, doc, col FROM temp.words"):
