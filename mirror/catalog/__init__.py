@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from mirror.catalog.format import SCHEMA
-    from mirror.catalog.query.query import SORTS, Query
+    from mirror.catalog.query.parse import parse_query
+    from mirror.catalog.query.query import Query
     from mirror.catalog.read.catalog import Catalog
     from mirror.catalog.read.results import (
         CatalogStats,
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SCHEMA",
-    "SORTS",
     "Catalog",
     "CatalogStats",
     "FileInfo",
@@ -45,13 +45,14 @@ __all__ = [
     "SnapshotInfo",
     "SplitInfo",
     "SubsetInfo",
+    "parse_query",
     "reindex",
     "update",
 ]
 
 _PLACES: Final = {
     "IndexReport": "write.indexer", "reindex": "write.indexer", "update": "write.indexer",
-    "Query": "query.query", "SORTS": "query.query", "Catalog": "read.catalog", "SCHEMA": "format",
+    "Query": "query.query", "parse_query": "query.parse", "Catalog": "read.catalog", "SCHEMA": "format",
 }  # fmt: skip
 
 

@@ -8,9 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pyroaring import BitMap
+
+from mirror.catalog.write.orders import unpacked
 from mirror.names import RepoKey, RepoType
 from mirror.store import Manifest, Store, encode_manifest
 from tests.store.making import commit_of, file_of
+
+_KEYS = "SELECT repo, repo_type, repo_id FROM repos"
 
 CREATED = "2026-01-02T03:04:05Z"
 
@@ -76,7 +81,11 @@ def write_quickly(store: Store, manifest: Manifest, contents: Iterable[bytes]) -
 
 
 def dump(path: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row of every table and view, and every term of the index with where it stands."""
+    """Every row of every table and view, every set, order and term of the index.
+
+    With the type and id of each repo in place of its number: two catalogs are the same
+    whose dumps are.
+    """
     connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     try:
         return dict(_dumped(connection))
@@ -85,16 +94,45 @@ def dump(path: Path) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def _dumped(connection: sqlite3.Connection) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
+    ids = {n: f"{kind} {id_}" for n, kind, id_ in connection.execute(_KEYS)}
+    yield from _dumped_derived(connection, ids)
     names = connection.execute(
         "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')"
-        " AND name NOT LIKE 'documents_fts%' ORDER BY name"
+        " AND name NOT LIKE 'documents_fts%' AND name NOT LIKE 'sqlite_%'"
+        " AND name NOT IN ('value_sets', 'word_sets', 'orders') ORDER BY name"
     ).fetchall()
     for (name,) in names:
-        yield name, connection.execute(f"SELECT * FROM {name} ORDER BY 1, 2, 3").fetchall()
+        rows = connection.execute(f"SELECT * FROM {name}")
+        is_number = rows.description[0][0] == "repo"
+        yield (
+            name,
+            sorted(((ids[row[0]], *row[1:]) if is_number else row for row in rows), key=repr),
+        )
+
+
+def _dumped_derived(
+    connection: sqlite3.Connection, ids: Mapping[int, str]
+) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
+    def repos(bits: bytes) -> tuple[str, ...]:
+        return tuple(sorted(ids[number] for number in BitMap.deserialize(bits)))
+
+    sets = connection.execute("SELECT field, value, shown, repos, bits FROM value_sets")
+    yield "value_sets", sorted((*row[:4], repos(row[4])) for row in sets)
+    sets = connection.execute("SELECT word, part, repos, bits FROM word_sets")
+    yield "word_sets", sorted((*row[:3], repos(row[3])) for row in sets)
+    orders = connection.execute("SELECT sort, repos, ranks FROM orders ORDER BY sort").fetchall()
+    yield (
+        "orders",
+        [(sort, *(ids[number] for number in unpacked(data))) for sort, data, _ in orders],
+    )
+    for sort, data, ranks in orders:
+        places = unpacked(ranks)
+        assert [places[number] for number in unpacked(data)] == list(range(len(ids))), sort
     connection.execute(
         "CREATE VIRTUAL TABLE temp.terms USING fts5vocab(main, documents_fts, instance)"
     )
-    yield "index", connection.execute("SELECT * FROM terms ORDER BY 1, 2, 3, 4").fetchall()
+    terms = connection.execute("SELECT term, doc, col, offset FROM terms")
+    yield "index", sorted((term, ids[doc], col, place) for term, doc, col, place in terms)
 
 
 def _bytes(data: bytes | str) -> bytes:

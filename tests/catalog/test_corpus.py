@@ -17,8 +17,7 @@ import pytest
 
 from mirror.catalog import Catalog, Query, reindex
 from mirror.catalog.record.metadata import RepoRecord, describe
-from mirror.catalog.schema import repo_number
-from mirror.catalog.write.indexer import write_catalog
+from mirror.catalog.write.build import write_catalog
 from mirror.errors import BadNameError
 from mirror.names import RepoKey, RepoType
 from mirror.store import Manifest, Store
@@ -64,7 +63,7 @@ def repo_number_of(card: corpus.Card) -> int:
 @pytest.fixture(scope="module")
 def records() -> list[RepoRecord]:
     found = [describe(source_of(key, data, raw)) for key, data, raw in cards()]
-    return sorted(found, key=lambda record: repo_number(record.key))
+    return sorted(found, key=lambda record: record.key)
 
 
 @pytest.fixture(scope="module")

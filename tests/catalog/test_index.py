@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from mirror.catalog import Catalog, IndexReport, Query, reindex, update
+from mirror.catalog import Catalog, IndexReport, parse_query, reindex, update
 from mirror.catalog.format import SCHEMA
 from mirror.catalog.write.publish import transaction
 from mirror.errors import DiskError
@@ -124,8 +124,8 @@ def test_the_index_agrees_with_its_text_after_updates(store: Store, path: Path) 
     connection.execute(check)  # raises if they differ
     connection.close()
     with Catalog.open(path) as catalog:
-        assert [hit.key for hit in catalog.search(Query("감정")).hits] == [model("a/two")]
-        assert [hit.key for hit in catalog.search(Query("생성")).hits] == [model("a/one")]
+        assert [hit.key for hit in catalog.search(parse_query("감정")).hits] == [model("a/two")]
+        assert [hit.key for hit in catalog.search(parse_query("생성")).hits] == [model("a/one")]
 
 
 @pytest.mark.parametrize("damage", ["missing", "garbage", "cut", "other schema"])
@@ -191,8 +191,20 @@ def test_aliases_in_a_circle_do_not_stop_it(store: Store, path: Path) -> None:
     report = reindex(store, path)
 
     assert report.repos == 1
-    assert len(report.problems) == 1
+    assert [text.split(": ")[0] for text in report.problems] == ["models/x/x", "models/y/y"]
     assert update(store, path, {model("x/x"), model("a/b")}).repos == 1
+
+
+def test_an_alias_that_cannot_be_read_costs_itself_alone(store: Store, path: Path) -> None:
+    publish(store, model("a/b"), card=CARD)
+    store.add_alias(model("good"), model("a/b"))
+    store.add_alias(model("bad"), model("a/b"))
+    store.layout.alias(model("bad")).write_bytes(b"\xff\0")
+
+    report = reindex(store, path)
+
+    assert [text.split(": ")[0] for text in report.problems] == ["models/bad"]
+    assert dump(path)["aliases"] == [("model", "good", "a/b")]
 
 
 def test_which_snapshot_is_described(store: Store, path: Path) -> None:
@@ -221,7 +233,7 @@ def test_a_failed_index_leaves_the_old_one(
     reindex(store, path)
     before = path.read_bytes()
 
-    monkeypatch.setattr("mirror.catalog.write.indexer.describe", lambda _source: 1 / 0)
+    monkeypatch.setattr("mirror.catalog.write.indexer.read_record", lambda _store, _key: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         reindex(store, path)
     with pytest.raises(ZeroDivisionError):
@@ -268,7 +280,10 @@ REFS = st.sampled_from([("main",), ("v1",), ("main", "v1"), ("refs/convert/parqu
 
 
 class UpdatesAreReindexes(RuleBasedStateMachine):
-    """Whatever happens to a store, updating with the keys concerned gives a reindex's rows."""
+    """Whatever happens to a store, updating with the keys concerned gives a reindex's rows.
+
+    And its facets and answers, which are made of the rows, sets, orders and words alone.
+    """
 
     folder: Path
     runs = 0
@@ -325,9 +340,11 @@ class UpdatesAreReindexes(RuleBasedStateMachine):
 
 
 @pytest.fixture(autouse=True)
-def _folder(tmp_path: Path) -> None:
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     UpdatesAreReindexes.folder = tmp_path / "machines"
     UpdatesAreReindexes.folder.mkdir()
+    # Words must become common, and cease to be, in catalogs of five repos.
+    monkeypatch.setattr("mirror.catalog.format.WORD_SET_MIN", 2)
 
 
 def test_updates_are_reindexes() -> None:
