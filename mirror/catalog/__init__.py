@@ -52,7 +52,8 @@ __all__ = [
 
 _PLACES: Final = {
     "IndexReport": "write.indexer", "reindex": "write.indexer", "update": "write.indexer",
-    "Query": "query.query", "parse_query": "query.parse", "Catalog": "read.catalog", "SCHEMA": "format",
+    "Query": "query.query", "parse_query": "query.parse", "Catalog": "read.catalog",
+    "SCHEMA": "format",
 }  # fmt: skip
 
 
