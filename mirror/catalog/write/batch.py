@@ -6,21 +6,14 @@ import sqlite3
 from typing import Final
 
 from mirror.catalog.record.metadata import RepoRecord
-from mirror.catalog.schema import metadata
 from mirror.catalog.write.documents import Document, add_documents, document
-from mirror.catalog.write.rows import Row, rows_of
+from mirror.catalog.write.rows import INSERT, Row, rows_of
 
 #: What is collected before it is written, in characters of text; bounds the memory.
 _BATCH_CHARS: Final = 4_000_000
 #: Of a repo's rows besides its card, and of one of its files: about.
 _REPO_CHARS: Final = 1_500
 _FILE_CHARS: Final = 300
-
-#: By table; the values of a row by name.
-_INSERT: Final = {
-    table.name: f"INSERT INTO {table.name} VALUES (:{', :'.join(table.columns.keys())})"  # noqa: S608
-    for table in metadata.sorted_tables
-}
 
 
 class Batch:
@@ -35,7 +28,8 @@ class Batch:
     def add(self, number: int, record: RepoRecord) -> None:
         """Take the rows of a repo whose number no repo has yet."""
         for table, rows in rows_of(number, record).items():
-            self._rows.setdefault(table, []).extend(rows)
+            if rows:
+                self._rows.setdefault(table, []).extend(rows)
         self._documents.append(document(number, record))
         self._size += len(record.card.body) + _REPO_CHARS + _FILE_CHARS * len(record.files)
         if self._size >= _BATCH_CHARS:
@@ -44,6 +38,6 @@ class Batch:
     def flush(self) -> None:
         """Write what was collected."""
         for table, rows in self._rows.items():
-            self._connection.executemany(_INSERT[table], rows)
+            self._connection.executemany(INSERT[table], rows)
         add_documents(self._connection, self._documents)
         self._rows, self._documents, self._size = {}, [], 0
