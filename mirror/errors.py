@@ -173,6 +173,16 @@ class CatalogError(StoreError):
     """The catalog is missing, damaged or of another schema."""
 
 
+class QueryTimeoutError(CatalogError):
+    """A question to the catalog took longer than it may."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"the answer took longer than {seconds:g} s, and was given up",
+            hint="ask for less (fewer words, facets or rows), or give it more time: --timeout",
+        )
+
+
 class LockedError(MirrorError):
     """Another process writes to this mirror."""
 

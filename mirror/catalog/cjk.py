@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
@@ -49,23 +50,48 @@ def _pairs(run: str) -> list[str]:
     return [one + two for one, two in pairwise(run)]
 
 
+@dataclass(frozen=True)
+class Way:
+    """One way in which a word may stand in the indexed text."""
+
+    text: str
+    """Tokens that follow each other, between spaces; not yet as ``unicode61`` cuts them."""
+    prefix: bool = False
+    """Whether the last token need only begin so."""
+
+    def expression(self) -> str:
+        """As an FTS5 expression: quoted, so no character of it is syntax."""
+        return '"' + self.text.replace('"', '""') + '"' + "*" * self.prefix
+
+
 def query_words(text: str) -> tuple[str, ...]:
     """Give an FTS5 expression for each word of ``text`` that can be looked for.
 
-    Each is quoted, so no character of it is syntax; a word without a letter or digit in
-    it is none. Equal words count once.
+    A word without a letter or digit in it is none. Equal words count once.
     """
     words = fold(text.replace("\0", " ")).split()
-    return tuple(dict.fromkeys(expr for word in words if (expr := _expression(word)) is not None))
+    found = (ways(word) for word in words)
+    return tuple(dict.fromkeys(any_of(several) for several in found if several))
 
 
-def _expression(word: str) -> str | None:
-    """One word: a phrase of its pieces (``BERT모델``), or several ways to write it."""
-    pieces = [piece for piece in _PIECE.findall(word) if piece[0] or _has_token(piece[1])]
+def any_of(several: tuple[Way, ...]) -> str:
+    """Give the FTS5 expression of a word that may be written in several ways."""
+    quoted = [way.expression() for way in several]
+    return quoted[0] if len(quoted) == 1 else f"({' OR '.join(quoted)})"
+
+
+def ways(text: str, *, phrase: bool = False) -> tuple[Way, ...]:
+    """Give the ways to write a word, or a phrase, in the index; none if there is no letter in it.
+
+    A run of CJK is found inside a longer one. One that is no phrase is also found where
+    the text has a space in it.
+    """
+    found = _PIECE.findall(fold(text.replace("\0", " ")))
+    pieces = [piece for piece in found if piece[0] or _has_token(piece[1])]
     if not pieces:
-        return None
+        return ()
     if len(pieces) == 1 and (run := pieces[0][0]):
-        return _run_expression(run)
+        return _run_ways(run, apart=not phrase)
     tokens, last = [], len(pieces) - 1
     for place, (run, other) in enumerate(pieces):
         if not run:
@@ -75,29 +101,22 @@ def _expression(word: str) -> str | None:
         else:
             tokens.append(_indexed(run))
     # A lone character at the end is the beginning of a pair.
-    prefix = "*" if len(pieces[last][0]) == 1 else ""
-    return _quoted(" ".join(tokens)) + prefix
+    return (Way(" ".join(tokens), prefix=len(pieces[last][0]) == 1),)
 
 
-def _run_expression(run: str) -> str:
-    """A run is found inside a longer one; and also where the text has one space in it."""
+def _run_ways(run: str, *, apart: bool) -> tuple[Way, ...]:
     if len(run) == 1:
-        return _quoted(run) + "*"
-    ways = [_pairs(run)]
-    if len(run) <= _MAX_SPLIT:
-        ways += [
+        return (Way(run, prefix=True),)
+    found = [_pairs(run)]
+    if apart and len(run) <= _MAX_SPLIT:
+        found += [
             [*_pairs(run[:place]), run[place - 1], *_pairs(run[place:])]
             for place in range(2, len(run) - 1)
         ]
-    quoted = [_quoted(" ".join(way)) for way in ways]
-    return quoted[0] if len(quoted) == 1 else f"({' OR '.join(quoted)})"
+    return tuple(Way(" ".join(way)) for way in found)
 
 
 def _has_token(text: str) -> bool:
     """Whether ``unicode61`` finds a token in it: letters, digits, private use."""
     categories = map(unicodedata.category, text)
     return any(category[0] in "LN" or category == "Co" for category in categories)
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'
