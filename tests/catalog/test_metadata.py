@@ -297,8 +297,8 @@ def test_whatever_upstream_says_becomes_rows(
     )
     record = describe(RepoSource(**{**vars(plain), "manifest": manifest, "infos": infos}))
 
-    for rows in rows_of(record).values():
-        for value in (value for row in rows for value in row.values()):
-            assert isinstance(value, int | str | None)
+    for rows in rows_of(1, record).values():
+        for value in (value for row in rows for value in row):
+            assert isinstance(value, int | float | str | None)
             assert not isinstance(value, str) or "\0" not in value.encode().decode()
             assert not isinstance(value, int) or -1 < value < 2**63

@@ -132,8 +132,22 @@ def parse_front_matter(text: str) -> tuple[dict[str, Any], str | None]:
     Returns:
         The values (those before the error, if there is one), and what is wrong or ``None``.
     """
+    root, problem = parse_yaml(text, "front matter")
+    if isinstance(root, dict):
+        return root, problem
+    if root is None:
+        return {}, problem
+    return {}, problem or "front matter is not a mapping"
+
+
+def parse_yaml(text: str, what: str) -> tuple[Any, str | None]:
+    """Read any YAML within the same limits; ``what`` it is, is said in the problem.
+
+    Returns:
+        Its first document as far as it could be read, and what is wrong or ``None``.
+    """
     if len(text) > MAX_CHARS:
-        return {}, f"front matter is longer than {MAX_CHARS:,} characters"
+        return None, f"{what} is longer than {MAX_CHARS:,} characters"
     builder, problem = _Builder(), None
     try:
         for event in yaml.parse(text, Loader=_LOADER):
@@ -141,14 +155,10 @@ def parse_front_matter(text: str) -> tuple[dict[str, Any], str | None]:
                 break
             builder.take(event)
     except _Stop as stop:
-        problem = f"front matter: {stop}"
+        problem = f"{what}: {stop}"
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        problem = f"front matter is not valid YAML: {_explain(error)}"
-    if isinstance(builder.root, dict):
-        return builder.root, problem
-    if builder.root is None:
-        return {}, problem
-    return {}, problem or "front matter is not a mapping"
+        problem = f"{what} is not valid YAML: {_explain(error)}"
+    return builder.root, problem
 
 
 def _scalar(event: Any) -> Any:
