@@ -223,6 +223,14 @@ def _resampled(
     )
 
 
+def _script(prototype: RepoRecord) -> str:
+    """The script of its text: of the one language that it has, else what is seen."""
+    languages = {language.code for language in prototype.languages} - {"en"}
+    if len(languages) == 1 and (code := languages.pop()) in _SCRIPTS:
+        return code
+    return script_of(prototype.summary or prototype.description or "")
+
+
 def _name(source: Prototypes, prototype: RepoRecord, number: int, chance: random.Random) -> str:
     """The prototype's words, one of another repo's, and what makes it unlike any other."""
     words = _WORD.findall(prototype.key.name)[:5]
