@@ -1,8 +1,8 @@
 """Queries as people ask them: a mix of filters and words that really occur.
 
 Each is drawn from a real repo, as if somebody looked for it: one to three of the things
-that it says of itself, and in every second one a word or two of its name or text, or a phrase. Three in
-ten are about Korean repos.
+that it says of itself, and in every second one a word or two of its name or text, or a phrase.
+Three in ten are about Korean repos.
 """
 
 from __future__ import annotations
