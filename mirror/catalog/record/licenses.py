@@ -28,6 +28,8 @@ _IDS: Final = """
     ofl-1.1 openrail openrail++ osl-3.0 other pddl postgresql unknown unlicense wtfpl zlib
     """
 
+LICENSES: Final = frozenset(_IDS.split())
+
 _PHRASES: Final = (
     ("creative commons zero", "cc0"), ("creative commons", "cc"), ("attribution", "by"),
     ("non commercial", "nc"), ("noncommercial", "nc"), ("share alike", "sa"),
@@ -77,7 +79,7 @@ def license_id(text: str) -> str | None:
     for phrase, short in _PHRASES:
         words = words.replace(phrase, short)
     slug = _same(_JOIN.sub("-", _VERSION.sub("", _NOISE.sub(" ", words))).strip("-."))
-    return slug if slug in _IDS.split() else None
+    return slug if slug in LICENSES else None
 
 
 def _same(slug: str) -> str:
