@@ -19,14 +19,14 @@ from itertools import pairwise
 from typing import Final
 
 #: Hangul (syllables and letters), kana, bopomofo, Han, with their extensions.
-_RANGES: Final = (
+RANGES: Final = (
     "\u1100-\u11ff\u3005-\u3007\u3021-\u3029\u3031-\u3035\u3041-\u3096\u309d-\u309f"
     "\u30a1-\u30fa\u30fc-\u30ff\u3105-\u312f\u3131-\u318e\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf"
     "\u4e00-\u9fff\ua960-\ua97c\uac00-\ud7a3\ud7b0-\ud7fb\uf900-\ufaff"
     "\U0001b000-\U0001b16f\U00020000-\U000323af"
 )
-_RUN: Final = re.compile(f"[{_RANGES}]+")
-_PIECE: Final = re.compile(f"([{_RANGES}]+)|([^{_RANGES}]+)")
+_RUN: Final = re.compile(f"[{RANGES}]+")
+_PIECE: Final = re.compile(f"([{RANGES}]+)|([^{RANGES}]+)")
 
 #: Up to so many characters, a query also finds its words written apart (감정 분석).
 _MAX_SPLIT: Final = 12

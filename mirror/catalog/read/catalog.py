@@ -1,36 +1,46 @@
-"""Reading a catalog: search, pages, summaries.
+"""Reading a catalog: search, facets, pages, summaries.
 
 Opened read-only and immutable, so it works on a read-only mount and takes no lock; a
 catalog that is replaced meanwhile (by rename) stays what it was for those who have it
-open. What is imported here is what ``mirror search`` pays for: no ORM, no card parser,
-no Hub client.
+open. What is imported here is what ``mirror search`` pays for: no SQLAlchemy, no card
+parser, no Hub client.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
-
-from sqlalchemy import Connection, create_engine
-from sqlalchemy.pool import StaticPool
+from typing import TYPE_CHECKING, Final, Self
 
 from mirror.catalog.database import damage_noticed, open_database
 from mirror.catalog.query.query import Query
-from mirror.catalog.read import pages
-from mirror.catalog.read.results import CatalogStats, RepoPage, RepoSummary, SearchResult
-from mirror.names import RepoKey, RepoType
+from mirror.catalog.read.deadline import Deadline
+from mirror.catalog.read.search import Searcher
+
+if TYPE_CHECKING:
+    from mirror.catalog.read.results import (
+        CatalogStats,
+        Facet,
+        RepoPage,
+        RepoSummary,
+        SearchResult,
+    )
+    from mirror.names import RepoKey, RepoType
+
+#: Seconds that an answer may take, where the caller says nothing.
+TIMEOUT: Final = 10.0
 
 
 class Catalog:
     """A catalog as it was when it was opened, whatever is published since.
 
-    May be shared by threads, which then take turns: for answers side by side open one a
-    thread. A context manager; else closed when nobody holds it.
+    Keeps the sets that it read for the next query (``sets.KEPT_BYTES``). May be shared by
+    threads, which then take turns: for answers side by side open one a thread. A context
+    manager; else closed when nobody holds it.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
@@ -38,14 +48,7 @@ class Catalog:
         self._connection = connection
         # SQLite would serve several threads, but sqlite3 hands one prepared statement to all.
         self._turn = threading.RLock()
-        # One connection for good: a pool would open the file again, which may be a later one.
-        self._engine = create_engine(
-            "sqlite://",
-            creator=lambda: connection,
-            poolclass=StaticPool,
-            pool_reset_on_return=None,
-            isolation_level="AUTOCOMMIT",
-        )
+        self._searcher = Searcher(connection)
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
@@ -59,6 +62,7 @@ class Catalog:
 
     def close(self) -> None:
         """Let go of the file. Doing it twice does nothing."""
+        self._searcher.close()
         self._connection.close()
 
     def __enter__(self) -> Self:
@@ -75,14 +79,43 @@ class Catalog:
     def __del__(self) -> None:
         self.close()
 
-    def search(self, query: Query) -> SearchResult:
+    def search(
+        self,
+        query: Query,
+        facets: Sequence[str] = (),
+        facet_limit: int = 10,
+        timeout: float = TIMEOUT,
+    ) -> SearchResult:
         """Find repos: see :class:`Query`.
+
+        Args:
+            query: what to look for, and which page of it.
+            facets: names of fields whose values are counted, each as if the query asked
+                nothing of that field.
+            facet_limit: values of each facet.
+            timeout: seconds.
 
         Raises:
             CatalogError: the file is damaged.
+            QueryTimeoutError: it took too long.
+            UsageError: no such sort or field; or a value that is nowhere, and nearly is.
         """
-        with self._reading() as connection:
-            return pages.read_hits(connection, query)
+        with self._reading(timeout) as deadline:
+            return self._searcher.search(query, facets, facet_limit, deadline)
+
+    def facets(
+        self,
+        query: Query,
+        fields: Sequence[str] | None = None,
+        limit: int = 20,
+        timeout: float = TIMEOUT,
+    ) -> tuple[Facet, ...]:
+        """Count the values of ``fields`` (``fields.MAIN_FACETS``) among what ``query`` finds.
+
+        Raises: as :meth:`search`.
+        """
+        with self._reading(timeout) as deadline:
+            return self._searcher.facets(query, fields, limit, deadline)
 
     def page(self, key: RepoKey) -> RepoPage | None:
         """Give everything about a repo (or what ``key`` is another name of); ``None``: not there.
@@ -90,8 +123,10 @@ class Catalog:
         Raises:
             CatalogError: the file is damaged.
         """
-        with self._reading() as connection:
-            return pages.read_page(connection, key)
+        from mirror.catalog.read.pages import read_page
+
+        with self._reading():
+            return read_page(self._connection, key)
 
     def find(self, text: str) -> list[RepoKey]:
         """Give the repos that ``text`` may mean: ``datasets/klue/klue``, ``klue/klue``, ``klue``.
@@ -102,8 +137,10 @@ class Catalog:
         Raises:
             CatalogError: the file is damaged.
         """
-        with self._reading() as connection:
-            return pages.find_keys(connection, text)
+        from mirror.catalog.read.pages import find_keys
+
+        with self._reading():
+            return find_keys(self._connection, text)
 
     def summaries(self, repo_type: RepoType | None = None) -> list[RepoSummary]:
         """Give every repo in short, by type and id.
@@ -111,8 +148,10 @@ class Catalog:
         Raises:
             CatalogError: the file is damaged.
         """
-        with self._reading() as connection:
-            return pages.read_summaries(connection, repo_type)
+        from mirror.catalog.read.summaries import read_summaries
+
+        with self._reading():
+            return list(read_summaries(self._connection, repo_type))
 
     def stats(self) -> CatalogStats:
         """Count what the catalog holds.
@@ -120,10 +159,18 @@ class Catalog:
         Raises:
             CatalogError: the file is damaged.
         """
-        with self._reading() as connection:
-            return pages.read_stats(connection)
+        from mirror.catalog.read.pages import read_stats
+
+        with self._reading():
+            return read_stats(self._connection)
 
     @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        with self._turn, damage_noticed(self.path), self._engine.connect() as connection:
-            yield connection
+    def _reading(self, timeout: float | None = None) -> Iterator[Deadline]:
+        """Take a turn with the file, ``timeout`` seconds from when it begins."""
+        with self._turn, damage_noticed(self.path):
+            if timeout is None:
+                yield Deadline.never()
+                return
+            deadline = Deadline(timeout)
+            with deadline.kept_by(self._connection):
+                yield deadline

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, Self
 
 from mirror.errors import QueryTimeoutError
 
@@ -20,6 +21,11 @@ class Deadline:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._end = time.monotonic() + seconds
+
+    @classmethod
+    def never(cls) -> Self:
+        """One that does not come."""
+        return cls(math.inf)
 
     def passed(self) -> bool:
         """Whether it is too late."""

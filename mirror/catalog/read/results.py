@@ -72,6 +72,12 @@ class RepoSummary(_Value):
     upstream_state: str
     """``ok``, or why upstream gave it no more: ``gone``, ``unauthorized``, ``gated`` …"""
     parameters: int | None
+    state: str
+    """``mirrored``, or ``known``: only its metadata is here."""
+    disk_size: int
+    """Bytes in the mirror; of what is only known, bytes upstream."""
+    rows: int | None
+    """Of a data set, where all its splits are counted."""
 
 
 @dataclass(frozen=True)

@@ -1,104 +1,147 @@
-"""A :class:`Query` as SQL: composed by SQLAlchemy, every value a parameter."""
+"""Answering a :class:`Query`: match, put in order, count, read what is shown."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Final
 
-from sqlalchemy import (
-    ColumnElement,
-    Select,
-    Table,
-    column,
-    exists,
-    false,
-    func,
-    not_,
-    or_,
-    select,
-    table,
+from mirror.catalog.fields import FIELDS, MAIN_FACETS, NAMES, SORT_ALIASES, SORTS
+from mirror.catalog.query.query import OneOf, Query
+from mirror.catalog.read.deadline import Deadline
+from mirror.catalog.read.facets import count_facet
+from mirror.catalog.read.matching import Matches, match
+from mirror.catalog.read.orders import Orders
+from mirror.catalog.read.ranking import page_of
+from mirror.catalog.read.results import Facet, Hit, SearchResult
+from mirror.catalog.read.sets import Sets
+from mirror.catalog.read.snippets import Marker
+from mirror.catalog.read.summaries import summary_fields
+from mirror.catalog.read.words import WordFinder
+from mirror.errors import UsageError
+
+_BODIES: Final = (
+    "SELECT repo, substr(body, 1, ?) FROM cards"
+    " WHERE repo IN (SELECT value FROM json_each(?)) AND body <> ''"
 )
 
-from mirror.catalog import schema as tables
-from mirror.catalog.query.query import Query
-from mirror.catalog.record.licenses import UNKNOWN
 
-#: The FTS5 table; a MATCH against the column of its own name looks in all its columns.
-_FTS: Final = table("documents_fts", column("rowid"), column("documents_fts"), column("rank"))
+class Searcher:
+    """Answers queries with one open catalog, and keeps the sets that it read."""
 
-_REPOS: Final = tables.repos.c
-_ORDERS: Final[dict[str, ColumnElement[Any]]] = {
-    "relevance": _FTS.c.rank,
-    "downloads": _REPOS.downloads.desc().nulls_last(),
-    "likes": _REPOS.likes.desc().nulls_last(),
-    "modified": _REPOS.last_modified.desc().nulls_last(),
-    "created": _REPOS.created.desc().nulls_last(),
-    "size": _REPOS.present_size.desc(),
-    "name": _REPOS.repo_id,
-}
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._sets = Sets(connection)
+        self._orders = Orders(connection)
+        self._finder = WordFinder(self._sets)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._orders.close()
+
+    def search(
+        self, query: Query, facets: Sequence[str], facet_limit: int, deadline: Deadline
+    ) -> SearchResult:
+        """See :meth:`Catalog.search`."""
+        query, fields = _checked(query), _fields(facets)
+        matches = match(query, self._sets, self._finder, deadline)
+        found = matches.without()
+        numbers = page_of(query, found, matches.words, self._sets, self._orders, deadline)
+        return SearchResult(
+            hits=self._hits(query, numbers),
+            total=len(found),
+            facets=self._facets(query, matches, fields, facet_limit, deadline),
+            hints=self._hints(matches, empty=not found),
+        )
+
+    def facets(
+        self, query: Query, fields: Sequence[str] | None, limit: int, deadline: Deadline
+    ) -> tuple[Facet, ...]:
+        """See :meth:`Catalog.facets`."""
+        names = _fields(MAIN_FACETS if fields is None else fields)
+        matches = match(query, self._sets, self._finder, deadline)
+        self._hints(matches, empty=False)
+        return self._facets(query, matches, names, limit, deadline)
+
+    def _facets(
+        self,
+        query: Query,
+        matches: Matches,
+        fields: Iterable[str],
+        limit: int,
+        deadline: Deadline,
+    ) -> tuple[Facet, ...]:
+        selected: dict[str, list[str]] = {}
+        for item in query.filters:
+            if isinstance(item, OneOf) and not item.excluded:
+                selected.setdefault(item.field, []).extend(item.values)
+        return tuple(
+            count_facet(
+                self._sets,
+                field,
+                matches.without(field),
+                max(0, limit),
+                selected.get(field, ()),
+                deadline,
+            )
+            for field in fields
+        )
+
+    def _hints(self, matches: Matches, *, empty: bool) -> tuple[str, ...]:
+        if not matches.unknown:
+            return ()
+        # Vocabularies, and what compares words: nobody who finds something pays for them.
+        from mirror.catalog.read.hints import hints_for
+
+        return hints_for(matches.unknown, self._sets, empty=empty)
+
+    def _hits(self, query: Query, numbers: Sequence[int]) -> tuple[Hit, ...]:
+        fields = summary_fields(self._connection, numbers)
+        marker = Marker(item for item in query.words if not item.excluded)
+        bodies: dict[int, str] = {}
+        if marker.has_words:
+            bodies = dict(
+                self._connection.execute(_BODIES, (marker.MOST, json.dumps(list(numbers))))
+            )
+        found = []
+        for number in numbers:
+            snippet, highlights = marker.snippet(bodies.get(number, ""))
+            found.append(Hit(**fields[number], snippet=snippet, highlights=highlights))
+        return tuple(found)
 
 
-def select_hits(query: Query) -> Select[Any]:
-    """Select the rows of ``repos`` for one page of hits, in their order."""
-    ties = (_ORDERS["downloads"], _REPOS.repo_id, _REPOS.repo_type)
-    return (
-        _matching(query, select(tables.repos))
-        .order_by(_ORDERS[query.order], *ties)
-        .limit(query.limit)
-        .offset(query.offset)
-    )
+def _checked(query: Query) -> Query:
+    """Give the query with the proper name of its sort.
+
+    Raises:
+        UsageError: no such sort, or a page that cannot be.
+    """
+    sort = SORT_ALIASES.get(query.sort, query.sort)
+    if sort != "relevance" and sort not in SORTS:
+        raise UsageError(
+            f"repos cannot be sorted by {query.sort!r}",
+            hint=f"sort by relevance, {', '.join(SORTS)}",
+        )
+    if query.limit < 0 or query.offset < 0:
+        raise UsageError("a page of hits cannot begin or end before the first one")
+    if sort == query.sort:
+        return query
+    return Query(query.words, query.filters, sort, query.ascending, query.limit, query.offset)
 
 
-def select_total(query: Query) -> Select[Any]:
-    """Select how many hits there are in all."""
-    return _matching(query, select(func.count()).select_from(tables.repos))
+def _fields(names: Sequence[str]) -> tuple[str, ...]:
+    """Give the fields of these names, each once.
 
-
-def _matching(query: Query, statement: Select[Any]) -> Select[Any]:
-    if words := query.words:
-        statement = statement.join(_FTS, _FTS.c.rowid == _REPOS.repo)
-        statement = statement.where(_FTS.c.documents_fts.match(" AND ".join(words)))
-    elif query.text.strip():  # nothing but signs: that is in no repo, and not in all of them
-        statement = statement.where(false())
-    return statement.where(*_conditions(query))
-
-
-def _conditions(query: Query) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if query.repo_type is not None:
-        conditions.append(_REPOS.repo_type == query.repo_type.value)
-    if query.author:
-        conditions.append(func.lower(_REPOS.author).in_([name.lower() for name in query.author]))
-    if query.task:
-        conditions.append(_has(tables.repo_tasks, "task", query.tasks))
-    if query.library:
-        names = [name.strip().lower() for name in query.library]
-        conditions.append(_has(tables.repo_libraries, "library", names))
-    if query.language:
-        conditions.append(_speaks(query))
-    if query.license:
-        conditions.append(_licensed(query.licenses))
-    conditions += [_has(tables.repo_tags, "tag", [tag]) for tag in query.tags]
-    return conditions
-
-
-def _has(details: Table, name: str, values: Sequence[str]) -> ColumnElement[bool]:
-    """Whether a repo has one of ``values`` in a table of details."""
-    return exists().where(details.c.repo == _REPOS.repo, details.c[name].in_(values))
-
-
-def _speaks(query: Query) -> ColumnElement[bool]:
-    languages = tables.repo_languages.c
-    stated = func.replace(func.lower(languages.stated), "_", "-")
-    wanted = or_(languages.language.in_(query.languages), stated.in_(query.exact_languages))
-    return exists().where(languages.repo == _REPOS.repo, wanted)
-
-
-def _licensed(wanted: Sequence[str]) -> ColumnElement[bool]:
-    licenses = tables.repo_licenses.c
-    named = or_(licenses.license.in_(wanted), func.lower(licenses.name).in_(wanted))
-    found: ColumnElement[bool] = exists().where(licenses.repo == _REPOS.repo, named)
-    if UNKNOWN in wanted:
-        unstated = not_(exists().where(licenses.repo == _REPOS.repo))
-        found = or_(found, unstated)
-    return found
+    Raises:
+        UsageError: there is no such field.
+    """
+    found: dict[str, None] = {}
+    for name in names:
+        field = NAMES.get(name.strip().lower())
+        if field is None:
+            raise UsageError(
+                f"there is no field {name!r} to count", hint=f"fields: {', '.join(FIELDS)}"
+            )
+        found[field.name] = None
+    return tuple(found)

@@ -21,8 +21,8 @@ KEPT_BYTES: Final = 64_000_000
 _OVERHEAD: Final = 300
 
 _BITS: Final = "SELECT bits FROM value_sets WHERE id = ?"
-_EXACT: Final = "SELECT id, repos FROM value_sets WHERE field = ? AND value = ?"
-_NOCASE: Final = "SELECT id, repos FROM value_sets WHERE field = ? AND value = ? COLLATE NOCASE"
+_EXACT: Final = "SELECT id, value, shown FROM value_sets WHERE field = ? AND value = ?"
+_NOCASE: Final = f"{_EXACT} COLLATE NOCASE"
 _SHOWN: Final = (
     "SELECT id, value, repos FROM value_sets WHERE field = ? AND shown = 1"
     " ORDER BY repos DESC, value"
@@ -50,9 +50,14 @@ class Sets:
         As it is written if somebody writes it so, else in any case (of ASCII letters).
         """
         rows = self._rows(_EXACT, field, value) or self._rows(_NOCASE, field, value)
-        return self.union(row for row, _ in rows) if rows else None
+        return self.union(row for row, _, _ in rows) if rows else None
 
-    def _rows(self, statement: str, field: str, value: str) -> list[tuple[int, int]]:
+    def named(self, field: str, value: str) -> list[tuple[int, str]]:
+        """Give the facet values (row, value) that a query means by ``value``."""
+        rows = self._rows(_EXACT, field, value) or self._rows(_NOCASE, field, value)
+        return [(row, name) for row, name, shown in rows if shown]
+
+    def _rows(self, statement: str, field: str, value: str) -> list[tuple[int, str, int]]:
         return self.connection.execute(statement, (field, value)).fetchall()
 
     def shown(self, field: str) -> Iterator[tuple[int, str, int]]:

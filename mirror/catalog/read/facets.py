@@ -1,0 +1,148 @@
+"""Counting the values of fields among hits.
+
+Many hits: values are taken in the order of how many repos have them at all, and the set of
+each is joined with the hits; as soon as the next value cannot be among the first any more,
+the rest is not looked at. Few hits: their own values are counted. Both give the same.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Final
+
+from pyroaring import BitMap
+
+from mirror.catalog.fields import FIELDS
+from mirror.catalog.read.deadline import Deadline
+from mirror.catalog.read.ranges import span_of
+from mirror.catalog.read.results import Facet, FacetValue
+from mirror.catalog.read.sets import Sets
+
+#: Up to so many hits, their own values are read: about 1 µs a value, and a set 10.
+FEW: Final = 300
+
+_IN: Final = "repo IN (SELECT value FROM json_each(?))"
+_LINKS: Final = {"base_model": "base_model", "dataset": "dataset", "paper": "arxiv"}
+#: Field → SELECT of the distinct (repo, value) of some repos.
+_VALUES: Final = {
+    "type": f"SELECT repo, repo_type AS value FROM repos WHERE {_IN}",  # noqa: S608
+    "author": f"SELECT repo, author AS value FROM repos WHERE {_IN} AND author <> ''",  # noqa: S608
+    "task": f"SELECT repo, task AS value FROM repo_tasks WHERE {_IN}",  # noqa: S608
+    "license": (
+        f"SELECT repos.repo, coalesce(license, 'unknown') AS value"  # noqa: S608
+        f" FROM repos LEFT JOIN repo_licenses USING (repo) WHERE repos.{_IN}"
+    ),
+    "language": f"SELECT DISTINCT repo, language AS value FROM repo_languages WHERE {_IN}",  # noqa: S608
+    "library": f"SELECT repo, library AS value FROM repo_libraries WHERE {_IN}",  # noqa: S608
+    "tag": f"SELECT repo, tag AS value FROM repo_tags WHERE {_IN}",  # noqa: S608
+    **{
+        field: f"SELECT repo, target AS value FROM repo_links WHERE {_IN} AND kind = '{kind}'"  # noqa: S608
+        for field, kind in _LINKS.items()
+    },
+    **{
+        field: f"SELECT repo, value FROM repo_values WHERE {_IN} AND field = '{field}'"  # noqa: S608
+        for field in (
+            *("format", "dtype", "quantization", "modality"),
+            *("size_category", "kind", "evaluated_on"),
+        )
+    },
+}
+#: Those of them that are counted, and how many repos have each value at all.
+_COUNTS: Final = {
+    field: (
+        f"SELECT found.value, count(*) AS repos FROM ({values}) AS found GROUP BY found.value"  # noqa: S608
+        " ORDER BY repos DESC, (SELECT value_sets.repos FROM value_sets WHERE field = ?"
+        " AND value_sets.value = found.value AND shown = 1) DESC, found.value"
+    )
+    for field, values in _VALUES.items()
+}
+_UNITS: Final = {
+    "size": ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "KB")),
+    "other": ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "K")),
+}
+
+
+def count_facet(
+    sets: Sets,
+    field: str,
+    among: BitMap,
+    limit: int,
+    selected: Iterable[str],
+    deadline: Deadline,
+) -> Facet:
+    """Count the values of ``field`` among these repos.
+
+    The first ``limit`` of them, and those that are ``selected``. Of two that as many hits
+    have, the one that more repos have goes first.
+
+    Raises:
+        QueryTimeoutError: the time is up.
+    """
+    if FIELDS[field].kind != "set":
+        counted = _ranges(sets, field, among)
+    elif len(among) <= FEW and field in _COUNTS:
+        rows = sets.connection.execute(_COUNTS[field], (json.dumps(list(among)), field))
+        counted = rows.fetchall()
+    else:
+        counted = _joined(sets, field, among, limit, deadline)
+    counted.sort(key=lambda item: -item[1])
+    first, rest = counted[:limit], dict(counted[limit:])
+    wanted = {name: row for value in selected for row, name in sets.named(field, value)}
+    for name in sorted(wanted.keys() - dict(first).keys()):
+        count = rest.get(name) or sets.of(wanted[name]).intersection_cardinality(among)
+        first += [(name, count)] if count else []
+    values = tuple(FacetValue(name, count, name in wanted) for name, count in first)
+    return Facet(field, values, truncated=bool(rest))
+
+
+_Counted = list[tuple[str, int]]
+
+
+def _joined(sets: Sets, field: str, among: BitMap, limit: int, deadline: Deadline) -> _Counted:
+    """Join sets with the hits, until the first ``limit`` and whether there are more is known."""
+    all_of_it = len(among) == len(sets.everything())
+    found: _Counted = []
+    best: list[int] = []
+    for place, (row, value, repos) in enumerate(sets.shown(field) if among else ()):
+        if len(best) > limit and best[limit] >= repos:
+            break
+        if place % 64 == 63:
+            deadline.check()
+        count = repos if all_of_it else sets.of(row).intersection_cardinality(among)
+        if count:
+            found.append((value, count))
+            if len(best) <= limit or count > best[limit]:
+                best.append(count)
+                best.sort(reverse=True)
+                del best[limit + 1 :]
+    return found
+
+
+def _ranges(sets: Sets, field: str, among: BitMap) -> _Counted:
+    """Count the years of a date, and the powers of ten of a number."""
+    groups: dict[str, list[int]] = {}
+    for bucket, row in sorted(sets.buckets(field).items()):
+        if span_of(FIELDS[field], bucket) is not None:
+            groups.setdefault(_range_of(field, bucket), []).append(row)
+    counted = (
+        (name, sets.union(rows).intersection_cardinality(among)) for name, rows in groups.items()
+    )
+    return [item for item in counted if item[1]]
+
+
+def _range_of(field: str, bucket: str) -> str:
+    """Give the range as a query has it: ``2026``, or ``1B..10B``."""
+    if FIELDS[field].kind == "date":
+        return bucket[:4]
+    if bucket == "0":
+        return bucket
+    least = 10 ** (len(bucket) - 1)
+    return f"{_short(field, least)}..{_short(field, 10 * least)}"
+
+
+def _short(field: str, number: int) -> str:
+    for size, unit in _UNITS.get(field, _UNITS["other"]):
+        if number >= size:
+            return f"{number // size}{unit}"
+    return str(number)
