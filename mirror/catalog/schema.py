@@ -94,6 +94,8 @@ repos: Final = Table(
     Index("repos_by_created", "created"),
     Index("repos_by_modified", "last_modified"),
     Index("repos_by_author", "author"),
+    Index("repos_by_id", text("repo_id COLLATE NOCASE")),
+    Index("repos_by_name", text("name COLLATE NOCASE")),
 )
 
 aliases: Final = Table(

@@ -27,6 +27,9 @@ _MARKS: Final = "#>*-+| \t"
 _PIECE: Final = re.compile(f"([{RANGES}]+)|([^\\W_{RANGES}]+)")
 _LETTER: Final = f"[^\\W_{RANGES}]"
 
+#: Letters before Hangul that may have marks, which FTS5 leaves out.
+_MARKED: Final = re.compile("[\u00c0-\u10ff]+")
+
 #: From and to, in characters.
 Place = tuple[int, int]
 
@@ -110,15 +113,12 @@ def _pattern(piece: re.Match[str], *, apart: bool) -> str:
 def folded(text: str) -> str:
     """Fold as the index does, and é to e; line ends stay where they are."""
     flat = fold(text)
-    return flat if flat.isascii() else "".join(map(_without_marks, flat))
+    return flat if flat.isascii() else _MARKED.sub(_without_marks, flat)
 
 
-@lru_cache(maxsize=8_192)
-def _without_marks(char: str) -> str:
-    if char < "\u00c0" or char >= "\u1100":
-        return char
-    apart = unicodedata.normalize("NFD", char)
-    return "".join(c for c in apart if not unicodedata.combining(c))
+def _without_marks(found: re.Match[str]) -> str:
+    apart = unicodedata.normalize("NFD", found[0])
+    return "".join(char for char in apart if not unicodedata.combining(char))
 
 
 @lru_cache(maxsize=8_192)
