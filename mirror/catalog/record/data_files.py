@@ -38,10 +38,10 @@ _LOADERS: Final = {
     "text": "txt",
     "xml": "xml",
     "webdataset": "tar",
-    "images": "jpg jpeg png gif bmp tif tiff webp jp2",
-    "audio": "wav mp3 flac ogg opus aiff m4a",
-    "video": "mp4 mkv avi mov webm",
-    "pdf": "pdf",
+    "imagefolder": "jpg jpeg png gif bmp tif tiff webp jp2",
+    "audiofolder": "wav mp3 flac ogg opus aiff m4a",
+    "videofolder": "mp4 mkv avi mov webm",
+    "pdffolder": "pdf",
 }
 _LOADER: Final = {
     extension: loader for loader, names in _LOADERS.items() for extension in names.split()
@@ -133,7 +133,7 @@ def _grouped(pairs: Iterable[tuple[str, str]]) -> Mapping[str, list[str]]:
 
 def _data_files(paths: Sequence[str]) -> list[str]:
     """Those of the loader that most files are for: a data set has one format."""
-    loaders = {path: loader for path in paths if (loader := _loader(path))}
+    loaders = {path: loader for path in paths if (loader := loader_of(path))}
     if not loaders:
         return []
     counts = Counter(loaders.values())
@@ -141,7 +141,8 @@ def _data_files(paths: Sequence[str]) -> list[str]:
     return [path for path, loader in loaders.items() if loader == best]
 
 
-def _loader(path: str) -> str | None:
+def loader_of(path: str) -> str | None:
+    """Give the loader for a data file, by its name; ``None`` for what is no data."""
     *folders, name = path.lower().split("/")
     if name in _NEVER or any(part.startswith((".", "__")) for part in [*folders, name]):
         return None
