@@ -1,6 +1,6 @@
 """Queries as people ask them: a mix of filters and words that really occur.
 
-Each is drawn from a real repo, as if somebody looked for it: one to three of the things
+Each is drawn from a repo of the catalog, as if somebody looked for it: one to three of the things
 that it says of itself, and in every second one a word or two of its name or text, or a phrase.
 Three in ten are about Korean repos.
 """
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Final
 
 from mirror.catalog.record.metadata import RepoRecord
-from scripts.benches.resample import Prototypes, script_of
+from scripts.benches.resample import Prototypes, resample, script_of
 
 _LATIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9]{2,}")
 _KOREAN: Final = re.compile(r"[가-힣]{2,6}")
@@ -40,10 +40,14 @@ _ASKED: Final[dict[str, tuple[int, Callable[[RepoRecord], tuple[str, ...]]]]] = 
 }
 
 
+#: Repos that queries are drawn from: the first of every catalog, whatever its size.
+_REPOS: Final = 20_000
+
+
 def mix(source: Prototypes, queries: int, seed: int) -> list[str]:
-    """Give so many queries in the language of the search, each once."""
+    """Give so many queries in the language of the search, each once, that find something."""
     chance = random.Random(seed)
-    records = source.records
+    records = list(resample(source, _REPOS))
     korean = [record for record in records if _is_korean(record)]
     found: dict[str, None] = {}
     while len(found) < queries:
@@ -82,7 +86,8 @@ def _words(record: RepoRecord, chance: random.Random) -> list[str]:
     if script_of(text) == "ko" and chance.random() < 0.8:
         pool = _KOREAN.findall(text)
     else:
-        pool = _LATIN.findall(f"{record.key.name} {record.key.name} {text[:60]}")
+        name = record.key.name.rpartition("-")[0]  # without what makes it unlike any other
+        pool = _LATIN.findall(f"{name} {name} {text[:60]}")
     if text and chance.random() < 0.1 and (two := _TWO.search(text)):
         return [f'"{two[0]}"']
     count = min(len(pool), chance.choice((1, 1, 2)))

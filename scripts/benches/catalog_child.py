@@ -92,13 +92,14 @@ def ask(path: Path, queries: int, compared: int) -> dict[str, Any]:
             times.append(time.perf_counter() - started)
             totals.append(result.total)
             parsed.append((query, result))
-    places = range(0, len(asked), max(1, len(asked) // compared)) if compared else ()
+    # Every second query has words: so one with, one without, from all over the mix.
+    places = [turn * len(asked) // compared // 2 * 2 + turn % 2 for turn in range(compared)]
     plain = [_plain(path, *parsed[place]) for place in places]
     return {
         "queries": asked,
         "times": times,
         "totals": totals,
-        "places": list(places),
+        "places": places,
         "plain": [seconds for seconds, _ in plain],
         "differ": [
             asked[place] for place, (_, same) in zip(places, plain, strict=True) if not same

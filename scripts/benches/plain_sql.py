@@ -105,8 +105,8 @@ class PlainSql:
             source = f"{among} LEFT JOIN {table} USING (repo)"
             column = f"coalesce({column}, '{UNKNOWN}')"
         rows = self._connection.execute(
-            f"SELECT {column} AS name, count(DISTINCT repo) AS found FROM {source}"
-            f" WHERE {more} AND name IS NOT NULL GROUP BY name ORDER BY found DESC, name LIMIT ?",
+            f"SELECT {column} AS asked, count(DISTINCT repo) AS found FROM {source}"
+            f" WHERE {more} AND asked IS NOT NULL GROUP BY asked ORDER BY found DESC, asked LIMIT ?",
             (limit,),
         )
         return tuple(rows.fetchall())
