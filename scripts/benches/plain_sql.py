@@ -106,7 +106,8 @@ class PlainSql:
             column = f"coalesce({column}, '{UNKNOWN}')"
         rows = self._connection.execute(
             f"SELECT {column} AS asked, count(DISTINCT repo) AS found FROM {source}"
-            f" WHERE {more} AND asked IS NOT NULL GROUP BY asked ORDER BY found DESC, asked LIMIT ?",
+            f" WHERE {more} AND asked IS NOT NULL GROUP BY asked"
+            " ORDER BY found DESC, asked LIMIT ?",
             (limit,),
         )
         return tuple(rows.fetchall())
