@@ -1,4 +1,4 @@
-"""What is known of a repo into one record: a pure function.
+"""What is known of a repo into one record: pure functions.
 
 Three sources are joined. What upstream computed (the raw info call) goes first where
 only the Hub can know it: tags, ``pipeline_tag``, ``library_name``, counts. The card in
@@ -8,15 +8,22 @@ is as if it were not there.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from mirror.catalog.record.cards import CardText, read_card
-from mirror.catalog.record.languages import Language, is_language_tag, parse_languages
-from mirror.catalog.record.licenses import License, parse_license
-from mirror.catalog.record.prose import MAX_SUMMARY, MAX_TITLE, find_summary, find_title, plain_line
+from mirror.catalog.record.evaluations import find_evaluations
+from mirror.catalog.record.events import find_events, gated_of
+from mirror.catalog.record.found_values import Seen, find_values
+from mirror.catalog.record.prose import (
+    MAX_DESCRIPTION,
+    MAX_SUMMARY,
+    MAX_TITLE,
+    find_summary,
+    find_title,
+    plain_line,
+)
 from mirror.catalog.record.record import (
     KNOWN,
     MIRRORED,
@@ -27,82 +34,142 @@ from mirror.catalog.record.record import (
     RepoRecord,
 )
 from mirror.catalog.record.source import RepoSource
+from mirror.catalog.record.stated import find_stated
 from mirror.catalog.record.subsets import Subset, find_subsets
-from mirror.catalog.record.vocabulary import LIBRARIES, TASKS, task_name
+from mirror.catalog.record.weights import Weights
 from mirror.catalog.values import (
     as_count,
     as_flag,
     as_mapping,
     as_text,
-    as_texts,
     as_time,
-    unique,
 )
 from mirror.names import RepoType
 
 __all__ = [
     "KNOWN",
     "MIRRORED",
+    "Contents",
+    "Draft",
     "Evaluation",
     "Event",
     "Link",
     "Popularity",
     "RepoRecord",
     "describe",
+    "describe_draft",
+    "draft_of",
+    "find_dtypes",
+    "find_parameters",
 ]
 
-#: A relation of a model to its base, as the Hub names it; a longer word is none.
-_RELATION: Final = re.compile(r"[a-z_]{1,20}")
+_MAX_DTYPES: Final = 100
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A repo whose card is read: enough to know which of its files tell more."""
+
+    source: RepoSource
+    card: CardText
+    data: Mapping[str, Any]
+    """The card's front matter; where it has nothing, what upstream read in it."""
+    subsets: tuple[Subset, ...]
+    """As they are stated, or told by names of files."""
+
+    @property
+    def raw(self) -> Mapping[str, Any]:
+        """Upstream's answer."""
+        return as_mapping(self.source.manifest.upstream)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What else is known from the content of files. Nothing of it must be there."""
+
+    subsets: tuple[Subset, ...] | None = None
+    """Those of the draft, with rows and columns that were counted."""
+    weights: Weights | None = None
+    evaluations: tuple[object, ...] = field(default=())
+    """The YAML of each file below ``.eval_results``."""
+    problems: tuple[str, ...] = ()
 
 
 def describe(source: RepoSource) -> RepoRecord:
     """Make the record of a repo. Never raises for what a card or upstream may hold."""
+    return describe_draft(draft_of(source), Contents())
+
+
+def draft_of(source: RepoSource) -> Draft:
+    """Read the card. Never raises."""
     card = read_card(source.card) if source.card is not None else CardText({}, "")
-    raw = as_mapping(source.manifest.upstream)
-    data = _joined(card.data, as_mapping(raw.get("cardData")))
-    tags = unique((*as_texts(raw.get("tags")), *as_texts(data.get("tags"))))
+    data = _joined(card.data, as_mapping(as_mapping(source.manifest.upstream).get("cardData")))
+    return Draft(source, card, data, _subsets(source, data))
+
+
+def describe_draft(draft: Draft, contents: Contents) -> RepoRecord:
+    """Make the record of a repo with what its files hold. Never raises."""
+    source, card, data, raw = draft.source, draft.card, draft.data, draft.raw
+    key, files = source.key, source.manifest.files
+    subsets = draft.subsets if contents.subsets is None else contents.subsets
+    stated = find_stated(key.repo_type, raw, data)
     state = source.history[-1] if source.history else None
+    dtypes = find_dtypes(raw) or dict(contents.weights.dtypes if contents.weights else {})
+    rows = _rows(subsets)
+    evaluations = find_evaluations(data, raw, contents.evaluations)
+    seen = Seen(
+        paths=[file.path for file in files],
+        dtypes=dtypes,
+        quantization=contents.weights.quantization if contents.weights else None,
+        subsets=subsets,
+        rows=rows,
+        evaluations=evaluations,
+    )
+    values = find_values(key, stated, raw, seen)
     return RepoRecord(
-        key=source.key,
+        key=key,
         ref=source.ref,
         snapshot=next(s for s in source.snapshots if s.commit == source.manifest.commit),
-        author=as_text(raw.get("author")) or source.key.namespace,
+        author=as_text(raw.get("author")) or key.namespace,
         title=_title(data, card),
         summary=_summary(raw, card),
-        tasks=_tasks(source.key.repo_type, raw, data, tags),
-        subtasks=_subtasks(data, tags),
-        languages=_languages(source.key.repo_type, data, tags),
-        licenses=_licenses(data, tags),
-        libraries=_libraries(raw, data, tags),
-        tags=tags,
-        links=_links(raw, data, tags),
+        tasks=tuple(stated.tasks),
+        subtasks=tuple(stated.subtasks),
+        languages=tuple(stated.languages.values()),
+        licenses=tuple(stated.licenses.values()),
+        libraries=tuple(stated.libraries),
+        tags=tuple(stated.tags),
+        links=stated.links(),
         popularity=_popularity(source, raw),
         created=as_time(raw.get("createdAt")),
         last_modified=as_time(raw.get("lastModified")),
-        gated=_gated(source, raw),
+        gated=gated_of(raw.get("gated"), source.history),
         private=as_flag(raw.get("private")),
         upstream_state=state.state if state is not None else "ok",
         upstream_seen=as_time(state.time) if state is not None else None,
         upstream_detail=as_text(state.detail, 500) if state is not None else None,
-        parameters=_parameters(raw),
+        parameters=find_parameters(raw) or (contents.weights or Weights()).parameters or None,
         sdk=as_text(raw.get("sdk")) or as_text(data.get("sdk")),
         card=card,
-        subsets=_subsets(source, data),
-        files=source.manifest.files,
+        subsets=subsets,
+        files=files,
         refs=source.refs,
         snapshots=source.snapshots,
-        problems=(*source.problems, *card.problems),
+        problems=(*source.problems, *card.problems, *contents.problems),
+        state=MIRRORED,
+        description=None if card.body else _description(raw),
+        disk_size=sum({f.sha256: f.size for f in source.manifest.present_files}.values()),
+        rows=rows,
+        values=values,
+        dtypes=dtypes,
+        evaluations=evaluations,
+        events=find_events(source.history),
     )
 
 
 def _joined(card: Mapping[str, Any], upstream: Mapping[str, Any]) -> Mapping[str, Any]:
     """The card's values; where it has none (or is not mirrored), what upstream read in it."""
     return {**upstream, **{name: value for name, value in card.items() if value is not None}}
-
-
-def _prefixed(tags: Iterable[str], prefix: str) -> tuple[str, ...]:
-    """``ko`` of ``language:ko``."""
-    return tuple(tag[len(prefix) :] for tag in tags if tag.startswith(prefix) and tag != prefix)
 
 
 def _title(data: Mapping[str, Any], card: CardText) -> str | None:
@@ -116,84 +183,9 @@ def _summary(raw: Mapping[str, Any], card: CardText) -> str | None:
     return found or (plain_line(stated, MAX_SUMMARY) if stated else None)
 
 
-def _tasks(
-    kind: RepoType, raw: Mapping[str, Any], data: Mapping[str, Any], tags: tuple[str, ...]
-) -> tuple[str, ...]:
-    if kind is RepoType.DATASET:
-        stated = (*as_texts(data.get("task_categories")), *_prefixed(tags, "task_categories:"))
-    else:
-        stated = (*as_texts(raw.get("pipeline_tag")), *as_texts(data.get("pipeline_tag")))
-        if not stated and kind is RepoType.MODEL:
-            stated = tuple(tag for tag in tags if tag in TASKS)
-    return unique(map(task_name, stated))
-
-
-def _subtasks(data: Mapping[str, Any], tags: tuple[str, ...]) -> tuple[str, ...]:
-    stated = (*as_texts(data.get("task_ids")), *_prefixed(tags, "task_ids:"))
-    return unique(map(task_name, stated))
-
-
-def _languages(
-    kind: RepoType, data: Mapping[str, Any], tags: tuple[str, ...]
-) -> tuple[Language, ...]:
-    stated = (*as_texts(data.get("language")), *_prefixed(tags, "language:"))
-    if kind is RepoType.MODEL:
-        # The Hub puts a model's languages among its tags without a prefix.
-        stated += tuple(tag for tag in tags if is_language_tag(tag))
-    return parse_languages(stated)
-
-
-def _licenses(data: Mapping[str, Any], tags: tuple[str, ...]) -> tuple[License, ...]:
-    stated = (*as_texts(data.get("license")), *_prefixed(tags, "license:"))
-    found: dict[str, License] = {}
-    for item in map(parse_license, stated):
-        found.setdefault(item.license, item)
-    other, name = found.get("other"), as_text(data.get("license_name"))
-    link = as_text(data.get("license_link"), 500)
-    if other is not None:
-        found["other"] = replace(other, name=name or other.name, link=link)
-    elif not found and name:
-        found["other"] = License("other", name, link)
-    return tuple(found.values())
-
-
-def _libraries(
-    raw: Mapping[str, Any], data: Mapping[str, Any], tags: tuple[str, ...]
-) -> tuple[str, ...]:
-    stated = (*as_texts(raw.get("library_name")), *as_texts(data.get("library_name")))
-    stated += _prefixed(tags, "library:")
-    stated = stated or tuple(tag for tag in tags if tag in LIBRARIES)
-    return unique(name.lower() for name in stated)
-
-
-def _links(
-    raw: Mapping[str, Any], data: Mapping[str, Any], tags: tuple[str, ...]
-) -> tuple[Link, ...]:
-    relations = _base_models(data, tags)
-    found = [Link("base_model", target, relation) for target, relation in relations.items()]
-    datasets = (
-        *as_texts(data.get("datasets")),
-        *as_texts(raw.get("datasets")),
-        *_prefixed(tags, "dataset:"),
-    )
-    found += [Link("dataset", target) for target in unique(datasets)]
-    models = (*as_texts(data.get("models")), *as_texts(raw.get("models")))
-    found += [Link("model", target) for target in unique(models)]
-    found += [Link("arxiv", target) for target in unique(_prefixed(tags, "arxiv:"))]
-    return tuple(found)
-
-
-def _base_models(data: Mapping[str, Any], tags: tuple[str, ...]) -> dict[str, str | None]:
-    """Base models with their relation: the card says one for all, tags one for each."""
-    relation = as_text(data.get("base_model_relation"))
-    found: dict[str, str | None] = dict.fromkeys(as_texts(data.get("base_model")), relation)
-    for text in _prefixed(tags, "base_model:"):
-        head, colon, target = text.partition(":")
-        if colon and target and _RELATION.fullmatch(head):
-            found[target] = head
-        elif not colon:
-            found.setdefault(text, None)
-    return found
+def _description(raw: Mapping[str, Any]) -> str | None:
+    stated = as_text(raw.get("description"), MAX_DESCRIPTION)
+    return plain_line(stated, MAX_DESCRIPTION) if stated else None
 
 
 def _popularity(source: RepoSource, raw: Mapping[str, Any]) -> Popularity:
@@ -208,21 +200,30 @@ def _popularity(source: RepoSource, raw: Mapping[str, Any]) -> Popularity:
     return Popularity(downloads, as_count(raw.get("downloadsAllTime")), likes, seen)
 
 
-def _gated(source: RepoSource, raw: Mapping[str, Any]) -> str | None:
-    value: object = raw.get("gated")
-    for observation in source.history:
-        value = observation.gated if observation.gated is not None else value
-    if value is True:
-        return "auto"
-    text = as_text(value)
-    return text if text in {"auto", "manual"} else None
-
-
-def _parameters(raw: Mapping[str, Any]) -> int | None:
+def find_parameters(raw: Mapping[str, Any]) -> int | None:
+    """Give the number of parameters that upstream counted."""
     for name in ("safetensors", "gguf"):
-        if (total := as_count(as_mapping(raw.get(name)).get("total"))) is not None:
+        value = raw.get(name)
+        if value is not None and (total := as_count(as_mapping(value).get("total"))) is not None:
             return total
     return None
+
+
+def find_dtypes(raw: Mapping[str, Any]) -> dict[str, int]:
+    """Give the parameters by type that upstream counted: ``{"BF16": 7_000_000}``."""
+    if (value := raw.get("safetensors")) is None:
+        return {}
+    counted = as_mapping(as_mapping(value).get("parameters"))
+    found = {as_text(name, 32): as_count(n) for name, n in list(counted.items())[:_MAX_DTYPES]}
+    return {name: n for name, n in sorted(found.items()) if name and n is not None}
+
+
+def _rows(subsets: tuple[Subset, ...]) -> int | None:
+    """All rows, where those of every split are known; what SQLite cannot hold is nothing."""
+    rows = [split.rows for subset in subsets for split in subset.splits]
+    if not rows or any(count is None for count in rows):
+        return None
+    return as_count(sum(count for count in rows if count is not None))
 
 
 def _subsets(source: RepoSource, data: Mapping[str, Any]) -> tuple[Subset, ...]:

@@ -17,6 +17,8 @@ from mirror.catalog.values import clean_text
 #: The longest title and summary, in characters.
 MAX_TITLE: Final = 160
 MAX_SUMMARY: Final = 400
+#: The longest description of upstream: the Hub cuts them at about 500 itself.
+MAX_DESCRIPTION: Final = 2_000
 #: A shorter paragraph is rather a label or a link than a summary.
 _MIN_SUMMARY: Final = 40
 #: Summaries stand near the top; the rest is not looked at.

@@ -1,0 +1,129 @@
+"""Records of repos that are not mirrored: the whole Hub, from the items of its lists.
+
+Nothing is read but what upstream said, so a million of them take a minute. The rules are
+those of mirrored repos (``stated``, ``found_values``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+from mirror.catalog.record.cards import CardText
+from mirror.catalog.record.evaluations import find_evaluations
+from mirror.catalog.record.events import gated_of
+from mirror.catalog.record.found_values import Seen, find_values
+from mirror.catalog.record.metadata import find_dtypes, find_parameters
+from mirror.catalog.record.prose import MAX_DESCRIPTION, MAX_SUMMARY, MAX_TITLE, plain_line, shorten
+from mirror.catalog.record.record import KNOWN, Popularity, RepoRecord
+from mirror.catalog.record.source import MAIN, Snapshot
+from mirror.catalog.record.stated import find_stated
+from mirror.catalog.values import as_count, as_flag, as_mapping, as_text, as_time
+from mirror.names import RepoKey, is_commit
+
+_NO_CARD: Final = CardText({}, "")
+_NOTHING: Final[Mapping[str, Any]] = {}
+#: Files of one item of a list that are looked at.
+_MAX_PATHS: Final = 10_000
+
+#: Authors have many repos, and lists are sorted by time.
+_author: Final = lru_cache(maxsize=1 << 14)(as_text)
+_time: Final = lru_cache(maxsize=1 << 12)(as_time)
+
+
+def describe_known(key: RepoKey, raw: Mapping[str, Any], seen: str) -> RepoRecord:
+    """Make the record of a repo that only its metadata is known of. Never raises.
+
+    Args:
+        key: from the item's ``id``.
+        raw: an item of upstream's lists, or an info call's answer: ``tags``,
+            ``pipeline_tag``, ``downloads``, ``lastModified``, ``siblings``, ``cardData`` …
+        seen: when upstream said it, ISO 8601 UTC.
+    """
+    data = as_mapping(raw["cardData"]) if raw.get("cardData") else _NOTHING
+    stated = find_stated(key.repo_type, raw, data)
+    dtypes = find_dtypes(raw)
+    evaluations = find_evaluations(data, raw)
+    paths = _paths(raw.get("siblings"))
+    found = Seen(paths=paths, dtypes=dtypes, evaluations=evaluations)
+    values = find_values(key, stated, raw, found)
+    size = _size(raw)
+    description = _description(raw.get("description"))
+    downloads, likes = as_count(raw.get("downloads")), as_count(raw.get("likes"))
+    all_time = as_count(raw.get("downloadsAllTime"))
+    created = _when(raw.get("createdAt"))
+    author = raw.get("author")
+    return RepoRecord(
+        key=key,
+        ref=MAIN,
+        snapshot=Snapshot(_commit(raw.get("sha")), created or seen, len(paths), size, 0, 0),
+        author=(_author(author) if type(author) is str else None) or key.namespace,
+        title=_title(data) if data else None,
+        summary=shorten(description, MAX_SUMMARY) if description else None,
+        tasks=tuple(stated.tasks),
+        subtasks=tuple(stated.subtasks),
+        languages=tuple(stated.languages.values()),
+        licenses=tuple(stated.licenses.values()),
+        libraries=tuple(stated.libraries),
+        tags=tuple(stated.tags),
+        links=stated.links(),
+        popularity=Popularity(downloads, all_time, likes, seen),
+        created=created,
+        last_modified=_when(raw.get("lastModified")),
+        gated=gated_of(raw.get("gated"), ()),
+        private=as_flag(raw.get("private")),
+        upstream_state="disabled" if raw.get("disabled") is True else "ok",
+        upstream_seen=seen,
+        upstream_detail=None,
+        parameters=find_parameters(raw),
+        sdk=as_text(raw.get("sdk")) if raw.get("sdk") is not None else None,
+        card=_NO_CARD,
+        subsets=(),
+        files=(),
+        refs=_NOTHING,
+        snapshots=(),
+        problems=(),
+        state=KNOWN,
+        description=description,
+        disk_size=size,
+        values=values,
+        dtypes=dtypes,
+        evaluations=evaluations,
+    )
+
+
+def _when(value: object) -> str | None:
+    return _time(value) if type(value) is str and len(value) < 64 else None
+
+
+def _title(data: Mapping[str, Any]) -> str | None:
+    stated = as_text(data.get("pretty_name")) or as_text(data.get("title"))
+    return plain_line(stated, MAX_TITLE) if stated else None
+
+
+def _description(value: object) -> str | None:
+    stated = as_text(value, MAX_DESCRIPTION) if value else None
+    return plain_line(stated, MAX_DESCRIPTION) or None if stated else None
+
+
+def _paths(siblings: object) -> list[str]:
+    if not isinstance(siblings, list):
+        return []
+    names = [item.get("rfilename") for item in siblings[:_MAX_PATHS] if isinstance(item, dict)]
+    return [name for name in names if isinstance(name, str)]
+
+
+def _size(raw: Mapping[str, Any]) -> int:
+    """Bytes upstream: of the whole repo with its history, where only that is told."""
+    if (used := as_count(raw.get("usedStorage"))) is not None:
+        return used
+    siblings = raw.get("siblings")
+    if not isinstance(siblings, list):
+        return 0
+    sizes = (as_count(item.get("size")) for item in siblings if isinstance(item, dict))
+    return as_count(sum(size for size in sizes if size)) or 0
+
+
+def _commit(value: object) -> str:
+    return value if isinstance(value, str) and is_commit(value) else ""
