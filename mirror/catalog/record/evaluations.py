@@ -52,8 +52,10 @@ def find_evaluations(
         files: the content of each file below ``.eval_results``.
     """
     index = card.get("model-index") or upstream.get("model-index")
-    found: dict[Evaluation, None] = {}
     entries = [*files, upstream.get("evalResults")]
+    if index is None and not any(entries):
+        return ()
+    found: dict[Evaluation, None] = {}
     for item in (*(e for entry in entries for e in _from_entries(entry)), *_from_index(index)):
         if len(found) >= MAX_EVALUATIONS:
             break

@@ -35,7 +35,6 @@ _LINK: Final = re.compile(r"\[([^\[\]]{0,500})\]\([^()\s]{0,2000}[^()]{0,200}\)"
 _BREAK: Final = re.compile(r"<(?:br|p|div|li|t[dhr]|h\d|hr)\b[^<>]{0,2000}>", re.IGNORECASE)
 _TAG: Final = re.compile(r"</?[A-Za-z][^<>]{0,2000}>")
 _MARKS: Final = re.compile(r"\*\*|__|`|~~|(?<!\w)[*_](?=\w)|(?<=\w)[*_](?!\w)")
-_SPACE: Final = re.compile(r"\s+")
 _ESCAPE: Final = re.compile(r"\\([\[\]|*_#])")
 #: Headings of templates that say nothing of this repo.
 _EMPTY_TITLE: Final = re.compile(
@@ -67,9 +66,14 @@ class _Paragraph:
 def plain_line(markdown: str, limit: int) -> str:
     """Give Markdown as one line of text without marks, at most ``limit`` characters."""
     text = markdown[: 4 * limit]
-    text = _LINK.sub(r"\1", _IMAGE.sub("", text))
-    text = clean_text(html.unescape(_TAG.sub("", _BREAK.sub(" ", text))))
-    text = _SPACE.sub(" ", _ESCAPE.sub(r"\1", _MARKS.sub("", text))).strip()
+    if "](" in text:
+        text = _LINK.sub(r"\1", _IMAGE.sub("", text))
+    if "<" in text:
+        text = _TAG.sub("", _BREAK.sub(" ", text))
+    text = _MARKS.sub("", clean_text(html.unescape(text)))
+    if "\\" in text:
+        text = _ESCAPE.sub(r"\1", text)
+    text = " ".join(text.split())
     return text if len(text) <= limit else shorten(text, limit)
 
 

@@ -6,14 +6,14 @@ it. The same rules make the record of a repo in the mirror and of one that is on
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from mirror.catalog.record.languages import Language, parse_language
 from mirror.catalog.record.licenses import License, parse_license
 from mirror.catalog.record.record import Link
-from mirror.catalog.record.tags import tag_meaning
+from mirror.catalog.record.tags import TagMeaning, tag_meaning
 from mirror.catalog.record.traits import modality, size_category
 from mirror.catalog.record.vocabulary import task_name
 from mirror.catalog.values import MAX_VALUES, as_mapping, as_mappings, as_text, as_texts
@@ -48,6 +48,8 @@ class Stated:
 
     def links(self) -> tuple[Link, ...]:
         """Give the other repos and the papers."""
+        if not (self.base_models or self.datasets or self.models or self.papers):
+            return ()
         found = [Link("base_model", target, how) for target, how in self.base_models.items()]
         found += [Link("dataset", target) for target in self.datasets]
         found += [Link("model", target) for target in self.models]
@@ -110,7 +112,7 @@ def _from_tags(found: Stated, kind: RepoType, *lists: object) -> None:
     bare_tasks: list[str] = []
     bare_libraries: list[str] = []
     tags = found.tags
-    for value in _tags(lists):
+    for value in (value for items in lists if items for value in _tags(items)):
         meaning = tag_meaning(kind, value)
         if meaning is None or meaning.tag in tags:
             continue
@@ -119,31 +121,36 @@ def _from_tags(found: Stated, kind: RepoType, *lists: object) -> None:
         tags[meaning.tag] = None
         if meaning.is_plain:
             continue
-        for task in meaning.tasks:
-            found.tasks[task] = None
-        for task in meaning.subtasks:
-            found.subtasks[task] = None
-        _add_languages(found, meaning.languages)
-        for item in meaning.licenses:
-            _add_license(found, item)
-        for name in meaning.libraries:
-            found.libraries[name] = None
-        if meaning.base_model is not None:
-            target, relation = meaning.base_model
-            if relation is not None or target not in found.base_models:
-                found.base_models[target] = relation
-        if meaning.dataset is not None:
-            found.datasets[meaning.dataset] = None
-        if meaning.paper is not None:
-            found.papers[meaning.paper] = None
-        for name, text in meaning.values:
-            found.put(name, text)
+        _add_meaning(found, meaning)
         bare_tasks += meaning.bare_tasks
         bare_libraries += meaning.bare_libraries
-    if not found.tasks:
+    if bare_tasks and not found.tasks:
         found.tasks.update(dict.fromkeys(bare_tasks))
-    if not found.libraries:
+    if bare_libraries and not found.libraries:
         found.libraries.update(dict.fromkeys(bare_libraries))
+
+
+def _add_meaning(found: Stated, meaning: TagMeaning) -> None:
+    for name, text in meaning.values:
+        found.put(name, text)
+    if meaning.languages:
+        _add_languages(found, meaning.languages)
+    elif meaning.base_model is not None:
+        target, relation = meaning.base_model
+        if relation is not None or target not in found.base_models:
+            found.base_models[target] = relation
+    elif meaning.dataset is not None:
+        found.datasets[meaning.dataset] = None
+    elif meaning.paper is not None:
+        found.papers[meaning.paper] = None
+    for item in meaning.licenses:
+        _add_license(found, item)
+    for name in meaning.libraries:
+        found.libraries[name] = None
+    for task in meaning.tasks:
+        found.tasks[task] = None
+    for task in meaning.subtasks:
+        found.subtasks[task] = None
 
 
 def _from_raw_links(found: Stated, raw: Mapping[str, Any]) -> None:
@@ -182,9 +189,5 @@ def _texts(value: object) -> tuple[str, ...]:
     return () if value is None else as_texts(value)
 
 
-def _tags(lists: Iterable[object]) -> Iterable[object]:
-    for value in lists:
-        if isinstance(value, list | tuple):
-            yield from value
-        elif value is not None:
-            yield from as_texts(value)
+def _tags(value: object) -> Sequence[object]:
+    return value if isinstance(value, list | tuple) else as_texts(value)

@@ -140,7 +140,8 @@ def quantization_of_path(path: str) -> str | None:
 
 def quantizations_of_config(config: object) -> tuple[str, ...]:
     """Give what a model's ``config.json`` says: the method, and its bits."""
-    stated = as_mapping(as_mapping(config).get("quantization_config"))
+    if config is None or not (stated := as_mapping(as_mapping(config).get("quantization_config"))):
+        return ()
     method, bits = as_text(stated.get("quant_method"), 32), as_count(stated.get("bits"))
     if stated.get("load_in_4bit") is True:
         bits = 4
