@@ -1,21 +1,35 @@
-"""``scripts/bench [--rounds N] [--only CASE] [transfer]``."""
+"""``scripts/bench [transfer|catalog|relevance]``."""
 
 from __future__ import annotations
 
 import argparse
 
-from scripts.benches import transfer
-
-SUITES = {"transfer": transfer.run}
+from scripts.benches import catalog, relevance, transfer
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("suite", nargs="?", choices=sorted(SUITES), default="transfer")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each pair runs")
-    parser.add_argument("--only", help="one case of the suite; docs/benchmarks.md stays")
+    suites = parser.add_subparsers(dest="suite")
+    syncs = suites.add_parser("transfer", help="mirror sync against hf download")
+    syncs.add_argument("--rounds", type=int, default=3, help="how often each pair runs")
+    syncs.add_argument("--only", help="one case of the suite; docs/benchmarks.md stays")
+    searches = suites.add_parser("catalog", help="the catalog at the size of the Hub: half an hour")
+    searches.add_argument(
+        "--repos", type=_sizes, default=catalog.SIZES, help="sizes: 100000,1000000"
+    )
+    searches.add_argument("--rounds", type=int, default=15, help="runs of the whole process")
+    suites.add_parser("relevance", help="what is found, against plain FTS5")
     arguments = parser.parse_args()
-    SUITES[arguments.suite](arguments.rounds, arguments.only)
+    if arguments.suite == "catalog":
+        catalog.run(arguments.repos, arguments.rounds)
+    elif arguments.suite == "relevance":
+        relevance.run()
+    else:
+        transfer.run(getattr(arguments, "rounds", 3), getattr(arguments, "only", None))
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    return tuple(int(number.replace("_", "")) for number in text.split(","))
 
 
 main()

@@ -14,10 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mirror.catalog.query.parse import parse_query
-
 from mirror.catalog import Catalog
 from mirror.catalog.fields import MAIN_FACETS
+from mirror.catalog.query.parse import parse_query
 from mirror.catalog.query.query import Query
 from mirror.catalog.read.results import SearchResult
 from mirror.catalog.record.metadata import RepoRecord
