@@ -6,13 +6,30 @@ beside this one, which are pure.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import Final
 
-from mirror.catalog.record.metadata import RepoRecord, describe
+from mirror.catalog.record.front_matter import MAX_CHARS, parse_yaml
+from mirror.catalog.record.metadata import (
+    Contents,
+    Draft,
+    RepoRecord,
+    describe_draft,
+    draft_of,
+    find_dtypes,
+    find_parameters,
+)
 from mirror.catalog.record.row_counts import fill_rows
 from mirror.catalog.record.source import read_source
-from mirror.names import RepoKey
-from mirror.store import Store
+from mirror.catalog.record.weight_files import main_weights
+from mirror.catalog.record.weights import Weights, read_weights
+from mirror.catalog.values import clean_text
+from mirror.errors import MirrorError
+from mirror.names import RepoKey, RepoType
+from mirror.store import Manifest, Store
+
+#: Files of evaluation results that are read: one for each benchmark.
+_MAX_EVALUATION_FILES: Final = 200
+_EVALUATIONS: Final = ".eval_results/"
 
 
 def read_record(store: Store, key: RepoKey) -> RepoRecord | None:
@@ -24,5 +41,64 @@ def read_record(store: Store, key: RepoKey) -> RepoRecord | None:
     source = read_source(store, key)
     if source is None:
         return None
-    record = describe(source)
-    return replace(record, subsets=fill_rows(store, record.subsets, record.files))
+    draft = draft_of(source)
+    return describe_draft(draft, _read_contents(store, draft))
+
+
+def _read_contents(store: Store, draft: Draft) -> Contents:
+    manifest, problems = draft.source.manifest, list[str]()
+    return Contents(
+        subsets=fill_rows(store, draft.subsets, manifest.files),
+        weights=_read_weights(store, draft),
+        evaluations=tuple(_read_evaluations(store, manifest, problems)),
+        problems=tuple(problems),
+    )
+
+
+def _read_weights(store: Store, draft: Draft) -> Weights | None:
+    """Read the heads of the main weights, where upstream has not counted them itself.
+
+    ``None`` where a part of them is not in the mirror, or is not what it should be: half
+    of a model's parameters are no number at all.
+    """
+    manifest = draft.source.manifest
+    if manifest.repo_type is not RepoType.MODEL:
+        return None
+    if find_parameters(draft.raw) is not None and find_dtypes(draft.raw):
+        return None
+    files = {file.path: file for file in manifest.files}
+    total: Weights | None = None
+    for path in main_weights({path: file.size for path, file in files.items()}):
+        file = files[path]
+        if not file.present or file.sha256 is None:
+            return None
+        try:
+            with store.blobs.open(file.sha256) as stream:
+                found = read_weights(path, stream)
+        except (MirrorError, OSError):
+            return None
+        if found is None:
+            return None
+        total = found if total is None else total + found
+    return total
+
+
+def _read_evaluations(store: Store, manifest: Manifest, problems: list[str]) -> list[object]:
+    found: list[object] = []
+    for file in manifest.present_files:
+        if len(found) >= _MAX_EVALUATION_FILES:
+            break
+        is_one = file.path.startswith(_EVALUATIONS) and file.path.endswith((".yaml", ".yml"))
+        if not is_one or file.sha256 is None:
+            continue
+        try:
+            with store.blobs.open(file.sha256) as stream:
+                text = stream.read(MAX_CHARS + 1).decode("utf-8", "replace")
+        except (MirrorError, OSError):
+            problems.append(f"{file.path} cannot be read from the mirror")
+            continue
+        value, problem = parse_yaml(clean_text(text), file.path)
+        found.append(value)
+        if problem is not None:
+            problems.append(problem)
+    return found
