@@ -65,3 +65,9 @@ class Query:
     """The least, oldest or last first; ``None`` for what the sort begins with by itself."""
     limit: int = 20
     offset: int = 0
+
+    def __str__(self) -> str:
+        """The filters and words in the query language; ``parse_query`` reads it back."""
+        from mirror.catalog.query.text import query_text
+
+        return query_text(self)

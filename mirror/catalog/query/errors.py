@@ -1,0 +1,51 @@
+"""What is wrong with a query, and where."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any, Final
+
+from mirror.errors import UsageError
+
+#: Of a long query so much is shown on either side of the place.
+_AROUND: Final = 40
+
+
+class QueryError(UsageError):
+    """A query that cannot be understood; shows the place.
+
+    Args:
+        message: what is wrong.
+        text: the query, or the value of an option.
+        place: where in it, in characters.
+        length: how much of it.
+        hint: what to write instead.
+    """
+
+    def __init__(
+        self, message: str, text: str, place: int = 0, length: int = 1, *, hint: str | None = None
+    ) -> None:
+        super().__init__(f"{message}\n{_pointed(text, place, length)}", hint=hint)
+        self.text, self.place, self.length = text, place, length
+
+    def as_json(self) -> dict[str, Any]:
+        """The JSON form, with the place."""
+        return {**super().as_json(), "place": self.place, "length": self.length}
+
+
+def _pointed(text: str, place: int, length: int) -> str:
+    """The query, and below it marks under what is meant."""
+    start = max(0, place - _AROUND)
+    line = "".join(c if c.isprintable() else " " for c in text)
+    end = min(len(line), place + max(1, min(length, _AROUND)))
+    before = ("…" if start else "") + line[start:place]
+    shown = before + line[place : end + _AROUND] + ("…" if end + _AROUND < len(line) else "")
+    return f"  {shown}\n  {' ' * _width(before)}{'^' * max(1, _width(line[place:end]))}"
+
+
+def _width(text: str) -> int:
+    """Columns of a terminal: Korean takes two for each syllable."""
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )

@@ -1,0 +1,206 @@
+"""The query language: what each way of writing means, and where an error points."""
+
+from __future__ import annotations
+
+import pytest
+
+from mirror.catalog import Query, parse_query
+from mirror.catalog.query.errors import QueryError
+from mirror.catalog.query.query import Between, OneOf, Words
+from mirror.errors import UsageError
+
+
+def only(text: str) -> OneOf | Between:
+    query = parse_query(text)
+    assert query.words == ()
+    (found,) = query.filters
+    return found
+
+
+def test_everything_at_once() -> None:
+    text = (
+        "task:text-classification language:ko license:apache-2.0,mit params:<1B size:<2GB "
+        'downloads:>1000 base_model:klue/roberta-base -license:unknown "기계 독해"'
+    )
+
+    assert parse_query(text) == Query(
+        words=(Words("기계 독해", phrase=True),),
+        filters=(
+            OneOf("task", ("text-classification",)),
+            OneOf("license", ("apache-2.0", "mit")),
+            OneOf("license", ("unknown",), excluded=True),
+            OneOf("language", ("ko",)),
+            OneOf("base_model", ("klue/roberta-base",)),
+            Between("params", None, 10**9),
+            Between("size", None, 2 * 10**9),
+            Between("downloads", 1001),
+        ),
+    )
+
+
+def test_options_are_the_same_query() -> None:
+    by_text = parse_query("감정 task:fill-mask license:mit,apache-2.0 params:<1B language:ko")
+    by_options = parse_query(
+        "감정", task="fill-mask", license=("mit", "apache-2.0"), params="<1B", languages=["Korean"]
+    )
+
+    assert by_options == by_text
+    assert parse_query("license:mit", license="gpl") == parse_query("license:mit,gpl")
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "values"),
+    [
+        ("type:models", "type", ("model",)),
+        ("task:Text_Classification", "task", ("text-classification",)),
+        ("pipeline_tag:fill-mask", "task", ("fill-mask",)),
+        ("pipeline-tag:fill-mask", "task", ("fill-mask",)),
+        ("LICENSE:MIT", "license", ("mit",)),
+        ('licence:"Apache License 2.0"', "license", ("apache-2.0",)),
+        ('license:"My Own Licence"', "license", ("my own licence",)),
+        ("language:Korean", "language", ("ko",)),
+        ("language:한국어", "language", ("ko",)),
+        ("language:no", "language", ("no",)),
+        ("language:zh_Hant", "language", ("zh-hant",)),
+        ("library:Transformers", "library", ("transformers",)),
+        ("tag:region:us", "tag", ("region:us",)),
+        ("tag:c++", "tag", ("c++",)),
+        ('tag:"a,b"', "tag", ("a,b",)),
+        ('tag:a" b"', "tag", ("a b",)),
+        ("paper:https://arxiv.org/abs/1810.04805", "paper", ("1810.04805",)),
+        ("base:https://huggingface.co/klue/bert-base", "base_model", ("klue/bert-base",)),
+        ("dataset:datasets/klue/klue", "dataset", ("klue/klue",)),
+        ("gated:yes", "gated", ("auto", "manual")),
+        ("gated:false", "gated", ("no",)),
+        ("license:mit,,mit,", "license", ("mit",)),
+        ("license:mit license:gpl", "license", ("mit", "gpl")),
+    ],
+)
+def test_values_are_normalised(text: str, field: str, values: tuple[str, ...]) -> None:
+    assert only(text) == OneOf(field, values)
+
+
+def test_a_plus_asks_for_all_of_them() -> None:
+    assert parse_query("language:ko+en").filters == (
+        OneOf("language", ("ko",)),
+        OneOf("language", ("en",)),
+    )
+    assert parse_query("language:ko,ja+en tag:x").filters == (
+        OneOf("language", ("ko", "ja")),
+        OneOf("language", ("en",)),
+        OneOf("tag", ("x",)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high"),
+    [
+        ("params:<1B", None, 10**9),
+        ("params:<=1B", None, 10**9 + 1),
+        ("params:>=1.5b", 15 * 10**8, None),
+        ("params:7B", 6_500_000_000, 7_500_000_000),
+        ("params:1B..7B", 10**9, 7 * 10**9 + 1),
+        ("size:..500MB", None, 500_000_001),
+        ("size:>2GiB", 2 * 2**30 + 1, None),
+        ("likes:10", 10, 11),
+        ("downloads:1_000..", 1000, None),
+        ("updated:2026", "2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z"),
+        ("updated:<2026-08", None, "2026-08-01T00:00:00Z"),
+        ("updated:>2026-12", "2027-01-01T00:00:00Z", None),
+        ("created:2024-02-28..2024-02-29", "2024-02-28T00:00:00Z", "2024-03-01T00:00:00Z"),
+    ],
+)
+def test_ranges(text: str, low: int | str | None, high: int | str | None) -> None:
+    assert only(text) == Between(text.partition(":")[0], low, high)
+
+
+@pytest.mark.parametrize(
+    "text", ["https://huggingface.co/klue", "12:30", r"C:\models", "Note: this", "torch::nn", "-"]
+)
+def test_text_with_a_colon_is_text(text: str) -> None:
+    assert " ".join(word.text for word in parse_query(text).words) == text
+
+
+def test_words_phrases_and_what_must_not_be_there() -> None:
+    assert parse_query('감정 "영화 리뷰" -en -"news text" ""').words == (
+        Words("감정"),
+        Words("영화 리뷰", phrase=True),
+        Words("en", excluded=True),
+        Words("news text", phrase=True, excluded=True),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "marked", "hint"),
+    [
+        ("a lisence:mit", "there is no key 'lisence'", "lisence", "did you mean license:?"),
+        ("a frobnicate:mit", "there is no key", "frobnicate", "the keys are type, author"),
+        ('감정 "기계 독해', "these quotes do not end", '"', "a phrase"),
+        ("params:big", "'big' is no number", "big", None),
+        ("x size:<1parsec", "'<1parsec' is no number", "<1parsec", None),
+        ("updated:2026-13", "is no date", "2026-13", None),
+        ("likes:5..1", "begins after its end", "5..1", None),
+        ("params:1B,7B", "one range, without commas", "1B,7B", None),
+        ("license:", "license: needs a value", "license:", None),
+        ("-language:ko+en", "a minus takes values with a comma", "ko+en", None),
+    ],
+)
+def test_an_error_points_at_the_place(
+    text: str, message: str, marked: str, hint: str | None
+) -> None:
+    with pytest.raises(QueryError) as caught:
+        parse_query(text)
+
+    error = caught.value
+    assert message in str(error)
+    assert text[error.place : error.place + error.length].startswith(marked)
+    line, marks = str(error).splitlines()[-2:]
+    assert marks.strip().strip("^") == ""
+    assert line.strip() == text
+    if hint is not None:
+        assert hint in str(error.hint)
+
+
+def test_marks_stand_below_korean() -> None:
+    with pytest.raises(QueryError) as caught:
+        parse_query("감정 분석 lisence:mit")
+
+    assert str(caught.value).splitlines()[-1] == "  " + " " * 10 + "^^^^^^^"
+
+
+@pytest.mark.parametrize(
+    ("options", "message", "hint"),
+    [
+        ({"lisence": "mit"}, "'lisence'", "did you mean license?"),
+        ({"sort": "download"}, "'download' is not an order", "did you mean downloads?"),
+        ({"limit": -1}, "limit is a whole number", None),
+        ({"limit": 10**9}, "limit is a whole number", None),
+        ({"offset": True}, "offset is a whole number", None),
+        ({"license": {"mit": 1}}, "license", None),
+        ({"license": [["mit"]]}, "license", None),
+        ({"params": "big"}, "'big' is no number", None),
+        ({"text": "a" * 1001}, "1000 characters", None),
+        ({"text": " ".join(map(str, range(40)))}, "32 words", None),
+        ({"tag": [str(n) for n in range(101)]}, "100 values", None),
+    ],
+)
+def test_bad_arguments(options: dict[str, object], message: str, hint: str | None) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        parse_query(**options)  # type: ignore[arg-type]
+
+    if hint is not None:
+        assert caught.value.hint == hint
+
+
+def test_its_text_is_the_query_again() -> None:
+    text = 'license:mit,"my own licence" -license:unknown language:ko+en params:<1000 감정 -"a b"'
+
+    assert str(parse_query(text)) == text
+    assert parse_query(str(parse_query("params:7B created:2024"))) == parse_query(
+        "params:7B created:2024"
+    )
+
+
+def test_sorts_have_other_names() -> None:
+    assert parse_query(sort="modified").sort == "updated"
+    assert parse_query().sort == "relevance"
