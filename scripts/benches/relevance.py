@@ -123,29 +123,23 @@ def section(repos: int, queries: Sequence[Asked], scores: dict[str, list[Score]]
                 f"{_recall(found, other):.3f}",
             ]
         )
-    return "\n\n".join(
-        [
-            (
-                f"`scripts/bench relevance`: {len(queries)} queries ({sum(korean)} Korean,"
-                f" {sum(other)} Japanese or Chinese) over {repos:,} real repos, with the repos that"
-                " somebody who read cards wants among the first ten"
-                " (`tests/samples/relevance.tsv`). Plain FTS5 has the same text in three columns"
-                " (id and title, tags, card), demands all words and orders by `bm25`."
-            ),
-            table(
-                [
-                    *("search", "precision@10", "recall@10", "mean reciprocal rank"),
-                    *("recall@10, Korean", "recall@10, Japanese and Chinese"),
-                ],
-                rows,
-            ),
-            (
-                "Only what was chosen counts as found, one to four repos of a query, which were looked"
-            " up in the cards as text and then read; others may be as good. A perfect"
-                f" search has a precision@10 of {good:.3f}."
-            ),
-        ]
+    about = (
+        f"`scripts/bench relevance`: {len(queries)} queries ({sum(korean)} Korean, {sum(other)}"
+        f" Japanese or Chinese) over {repos:,} real repos, with the repos that somebody who read"
+        " their cards wants among the first ten (`tests/samples/relevance.tsv`). Plain FTS5 has"
+        " the same text in three columns (id and title, tags, card), demands all words and"
+        " orders by `bm25`."
     )
+    header = [
+        *("search", "precision@10", "recall@10", "mean reciprocal rank"),
+        *("recall@10, Korean", "recall@10, Japanese and Chinese"),
+    ]
+    limits = (
+        "Only what was chosen counts as found, one to four repos of a query, looked up in the"
+        " cards as text and then read; others may be as good. A perfect search has a"
+        f" precision@10 of {good:.3f}."
+    )
+    return "\n\n".join((about, table(header, rows), limits))
 
 
 def _recall(found: Sequence[Score], among: Sequence[bool]) -> float:
