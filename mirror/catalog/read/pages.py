@@ -174,8 +174,8 @@ def _values(rows: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
 
 def evaluation(row: Sequence[Any]) -> EvaluationInfo:
     """Give a row of ``evaluations``, its columns in the order of the fields, as a value."""
-    verified = bool(row[9])
-    return EvaluationInfo(*row[:9], verified, *row[10:])
+    values = [*row[:9], bool(row[9]), *row[10:]]
+    return EvaluationInfo(*values)
 
 
 def _subsets(rows: Mapping[str, Sequence[tuple[Any, ...]]]) -> tuple[SubsetInfo, ...]:
@@ -200,10 +200,13 @@ def _snapshots(rows: Mapping[str, Sequence[tuple[Any, ...]]]) -> tuple[SnapshotI
     names: dict[str, list[str]] = defaultdict(list)
     for ref, commit in rows["refs"]:
         names[commit].append(ref)
-    return tuple(
-        SnapshotInfo(commit, tuple(names[commit]), created, *counts, bool(partial))
-        for commit, created, *counts, partial in rows["snapshots"]
-    )
+    return tuple(_snapshot(row, names[row[0]]) for row in rows["snapshots"])
+
+
+def _snapshot(row: tuple[Any, ...], refs: Sequence[str]) -> SnapshotInfo:
+    commit, *facts, partial = row
+    values = [commit, tuple(refs), *facts, bool(partial)]
+    return SnapshotInfo(*values)
 
 
 def _file(row: tuple[Any, ...]) -> FileInfo:
