@@ -282,3 +282,32 @@ def test_lines() -> None:
 
     assert count_lines(io.BytesIO(text.encode())) == 3
     assert count_lines(io.BytesIO(b"")) == 0
+
+
+def test_columns_are_read_where_nobody_stated_them(store: Store) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet as pq
+
+    table = pa.table({"text": ["a"], "label": [1], "spans": [[1, 2]], "at": [{"x": 1.5}]})
+    noted = table.replace_schema_metadata(
+        {"huggingface": '{"info": {"features": {"text": {"dtype": "string", "_type": "Value"},'
+                        ' "label": {"names": ["n", "p"], "_type": "ClassLabel"}}}}'}
+    )  # fmt: skip
+    contents = {}
+    for name, value in (("plain", table), ("noted", noted)):
+        sink = io.BytesIO()
+        pq.write_table(value, sink)
+        contents[f"{name}/train.parquet"] = sink.getvalue()
+    card = {"configs": [{"config_name": n, "data_files": f"{n}/*"} for n in ("plain", "noted")]}
+    manifest = publish(store, dataset("acme/words"), contents)
+
+    plain, hub = fill_rows(store, find_subsets(card, {}, list(contents)), manifest.files)
+
+    assert plain.features == (
+        Feature("text", "string"),
+        Feature("label", "int64"),
+        Feature("spans", "list"),
+        Feature("at", "struct"),
+    )
+    assert hub.features == (Feature("text", "string"), Feature("label", "class_label"))
+    assert [split.rows for split in hub.splits] == [1]

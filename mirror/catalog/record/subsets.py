@@ -170,7 +170,7 @@ def _stated(infos: Mapping[str, Any], source: str) -> dict[str, Subset]:
                 description=as_text(info.get("description"), 2_000),
                 num_bytes=as_count(info.get("dataset_size")),
                 download_bytes=as_count(info.get("download_size")),
-                features=_features(info.get("features")),
+                features=read_features(info.get("features")),
             )
     return found
 
@@ -188,7 +188,8 @@ def _stated_splits(value: object, source: str) -> tuple[Split, ...]:
     return tuple(splits.values())
 
 
-def _features(value: object) -> tuple[Feature, ...]:
+def read_features(value: object) -> tuple[Feature, ...]:
+    """Read columns as cards and the ``datasets`` library write them: by name, or a list."""
     if isinstance(value, Mapping):
         pairs = [(name, dtype) for name, dtype in value.items()]
     else:
@@ -202,7 +203,7 @@ def _dtype(value: object) -> str:
     if isinstance(value, list):
         return "list"
     if not isinstance(value, Mapping):
-        return as_text(value) or "unknown"
+        return _plain_type(as_text(value) or "unknown")
     inner = value.get("dtype")
     if isinstance(inner, str):
         return as_text(inner) or "unknown"
@@ -211,6 +212,11 @@ def _dtype(value: object) -> str:
     if (kind := as_text(value.get("_type"))) is not None:
         return "class_label" if kind == "ClassLabel" else kind.lower()
     return next((name for name in ("list", "sequence", "struct") if name in value), "struct")
+
+
+def _plain_type(text: str) -> str:
+    """``list`` of Arrow's ``list<element: string>``, ``struct`` of ``struct<a: int64>``."""
+    return text.partition("<")[0].replace("large_list", "list") or "unknown"
 
 
 # --- joining both -------------------------------------------------------------------
