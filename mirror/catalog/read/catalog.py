@@ -28,11 +28,15 @@ if TYPE_CHECKING:
         RepoPage,
         RepoSummary,
         SearchResult,
+        SqlResult,
+        TableInfo,
     )
     from mirror.names import RepoKey, RepoType
 
 #: Seconds that an answer may take, where the caller says nothing.
 TIMEOUT: Final = 10.0
+#: Rows that a statement of a person gives, where the caller says nothing.
+SQL_ROWS: Final = 1_000
 
 
 class Catalog:
@@ -163,6 +167,32 @@ class Catalog:
 
         with self._reading():
             return read_stats(self._connection)
+
+    def sql(self, statement: str, timeout: float = TIMEOUT, limit: int = SQL_ROWS) -> SqlResult:
+        """Answer one SELECT, read-only; at most ``limit`` rows of it.
+
+        The file is opened again for it: of a catalog that was replaced, the new one answers.
+
+        Raises:
+            CatalogError: the file is damaged.
+            QueryTimeoutError: it took too long.
+            UsageError: it is no single SELECT, or something in it is wrong: says where.
+        """
+        from mirror.catalog.read.sql import run_sql
+
+        with damage_noticed(self.path):
+            return run_sql(self.path, statement, timeout, limit)
+
+    def tables(self) -> tuple[TableInfo, ...]:
+        """Give the views and tables that :meth:`sql` can ask.
+
+        Raises:
+            CatalogError: the file is damaged.
+        """
+        from mirror.catalog.read.sql import list_tables
+
+        with self._reading():
+            return list_tables(self._connection)
 
     @contextmanager
     def _reading(self, timeout: float | None = None) -> Iterator[Deadline]:
