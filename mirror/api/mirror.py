@@ -19,7 +19,7 @@ from mirror.names import RepoKey, RepoType
 if TYPE_CHECKING:
     from mirror.api.care import Verification
     from mirror.api.status import Status
-    from mirror.catalog import Catalog, IndexReport, RepoPage, RepoSummary, SearchResult
+    from mirror.catalog import Catalog, Facet, IndexReport, RepoPage, RepoSummary, SearchResult
     from mirror.settings import Settings
     from mirror.store import Manifest, PrunePlan, Store
     from mirror.sync import Progress, RunReport, SyncPlan
@@ -204,52 +204,78 @@ class Mirror:
         self,
         text: str = "",
         *,
-        task: str | Sequence[str] = (),
-        language: str | Sequence[str] = (),
-        license: str | Sequence[str] = (),
-        library: str | Sequence[str] = (),
-        author: str | Sequence[str] = (),
-        tags: str | Sequence[str] = (),
-        repo_type: RepoType | str | None = None,
         sort: str | None = None,
+        ascending: bool | None = None,
         limit: int = 20,
         offset: int = 0,
+        facets: Sequence[str] = (),
+        facet_limit: int = 10,
+        timeout: float = 10.0,
+        **filters: Any,
     ) -> SearchResult:
-        """Search what is mirrored.
+        """Search what is in the catalog.
 
-        Several values of one filter are alternatives; different filters must all match.
+        ``mirror.search("감정 license:mit", language="ko", params="<1B")``: text and keyword
+        arguments say the same things (docs/reference/query.md).
 
         Args:
-            text: words, in any language; empty for everything that the filters let through.
-            task: ``fill-mask``, ``text-classification`` …
-            language: ``ko``, ``en`` …
-            license: ``mit``, ``apache-2.0`` …
-            library: ``transformers``, ``datasets`` …
-            author: the namespace.
-            tags: exact tags as the Hub writes them; all must match.
-            repo_type: ``model``, ``dataset`` or ``space``.
-            sort: see ``mirror search --help``; by relevance where nothing is said.
+            text: in the query language; empty for everything that the filters let through.
+            sort: ``downloads``, ``likes``, ``updated``, ``created``, ``size``,
+                ``parameters`` or ``name``; else by relevance, without words by downloads.
+            ascending: the least first; ``None``: as the sort begins by itself.
             limit: hits at most.
             offset: hits to leave out before them.
+            facets: fields whose values are counted beside the hits.
+            facet_limit: values of each facet.
+            timeout: seconds.
+            filters: by field: what stands after the colon in the query language, or several.
 
         Raises:
+            UsageError: the query cannot be understood; shows where.
             CatalogError: the catalog is missing or damaged: ``mirror reindex``.
+            QueryTimeoutError: it took too long.
         """
         from mirror.api.searching import search_catalog
 
         return search_catalog(
             self.root / _CATALOG_FILE,
             text,
-            task=task,
-            language=language,
-            license=license,
-            library=library,
-            author=author,
-            tags=tags,
-            repo_type=repo_type,
             sort=sort,
+            ascending=ascending,
             limit=limit,
             offset=offset,
+            facets=facets,
+            facet_limit=facet_limit,
+            timeout=timeout,
+            **filters,
+        )
+
+    def facets(
+        self,
+        text: str = "",
+        *,
+        fields: Sequence[str] | None = None,
+        limit: int = 20,
+        timeout: float = 10.0,
+        **filters: Any,
+    ) -> tuple[Facet, ...]:
+        """Count the values of fields among what a query finds, the most frequent first.
+
+        Each field is counted as if the query asked nothing of that field.
+
+        Args:
+            text: as of :meth:`search`.
+            fields: which; the six that matter most where nothing is said.
+            limit: values of each.
+            timeout: seconds.
+            filters: as of :meth:`search`.
+
+        Raises: as :meth:`search`.
+        """
+        from mirror.api.searching import count_facets
+
+        return count_facets(
+            self.root / _CATALOG_FILE, text, fields=fields, limit=limit, timeout=timeout, **filters
         )
 
     def list(self, repo_type: RepoType | str | None = None) -> tuple[RepoSummary, ...]:

@@ -1,31 +1,51 @@
-"""From what a person or a program writes to a query of the catalog."""
+"""From what a person or a program writes to an answer of the catalog."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Final
 
-from mirror.catalog import Catalog, Query, SearchResult
-from mirror.names import RepoType
+from mirror.catalog import Catalog, Facet, SearchResult, parse_query
+
+#: Seconds after which a search is given up.
+TIMEOUT: Final = 10.0
 
 
 def search_catalog(
     path: Path,
     text: str = "",
     *,
-    repo_type: RepoType | str | None = None,
-    sort: str | None = None,
-    limit: int = 20,
-    offset: int = 0,
-    **filters: str | Sequence[str],
+    facets: Sequence[str] = (),
+    facet_limit: int = 10,
+    timeout: float = TIMEOUT,
+    **asked: Any,
 ) -> SearchResult:
     """Search a catalog.db on its own: the arguments of :meth:`mirror.api.Mirror.search`.
 
     Raises:
         CatalogError: missing, damaged, or of another schema.
-        UsageError: an unknown order, or a limit out of range.
+        UsageError: the query cannot be understood.
+        QueryTimeoutError: it took too long.
     """
-    words = {name: (v,) if isinstance(v, str) else tuple(v) for name, v in filters.items()}
-    kind = None if repo_type is None else RepoType.parse(str(repo_type))
-    query = Query(text, repo_type=kind, sort=sort, limit=limit, offset=offset, **words)
-    return Catalog.open(path).search(query)
+    query = parse_query(text, **asked)
+    with Catalog.open(path) as catalog:
+        return catalog.search(query, facets, facet_limit, timeout)
+
+
+def count_facets(
+    path: Path,
+    text: str = "",
+    *,
+    fields: Sequence[str] | None = None,
+    limit: int = 20,
+    timeout: float = TIMEOUT,
+    **filters: Any,
+) -> tuple[Facet, ...]:
+    """Count in a catalog.db on its own: the arguments of :meth:`mirror.api.Mirror.facets`.
+
+    Raises: as :func:`search_catalog`.
+    """
+    query = parse_query(text, **filters)
+    with Catalog.open(path) as catalog:
+        return catalog.facets(query, fields, limit, timeout)

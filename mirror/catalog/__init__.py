@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from mirror.catalog.read.catalog import Catalog
     from mirror.catalog.read.results import (
         CatalogStats,
+        Facet,
+        FacetValue,
         FileInfo,
         Hit,
         LicenseInfo,
@@ -33,6 +35,8 @@ __all__ = [
     "SCHEMA",
     "Catalog",
     "CatalogStats",
+    "Facet",
+    "FacetValue",
     "FileInfo",
     "Hit",
     "IndexReport",

@@ -32,7 +32,8 @@ FAMILIES: Final[dict[str, dict[str, str]]] = {
     "Fetch it": {"plan": "fetching", "sync": "fetching"},
     "See how it is": {"status": "state", "runs": "state"},
     "Find and load": {
-        "search": "find",
+        "search": "search",
+        "facets": "search",
         "list": "find",
         "show": "find",
         "files": "find",

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -22,6 +22,8 @@ import click
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
 #: Control characters (C0 without newline and tab, DEL, C1) and bidirectional overrides.
 #: Also halves of surrogate pairs, which cannot be written at all.
@@ -52,6 +54,15 @@ class Column:
     """Never shortened, folded onto more lines instead: ids and paths."""
 
 
+@dataclass(frozen=True)
+class Note:
+    """A line below a row of a table for people, with places that stand out."""
+
+    text: str
+    marked: Sequence[tuple[int, int]] = ()
+    """From and to, in characters."""
+
+
 def clean(text: str) -> str:
     """Take out what could steer a terminal."""
     return _STEERING.sub("\N{REPLACEMENT CHARACTER}", text)
@@ -78,17 +89,27 @@ def emit_json(value: Any) -> None:
     click.echo(_STEERING.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
 
 
+def on_terminal() -> bool:
+    """Whether a person sees stdout as it is written."""
+    return sys.stdout.isatty()
+
+
 def emit_table(
-    columns: Sequence[Column], rows: Iterable[Sequence[Cell | str | int]], *, report: bool = False
+    columns: Sequence[Column],
+    rows: Iterable[Sequence[Cell | str | int]],
+    *,
+    notes: Sequence[Note | None] | None = None,
+    report: bool = False,
 ) -> None:
     """Write rows: a table on a terminal, tab-separated lines in a pipe.
 
-    A ``report`` is for people wherever it goes: in a pipe it keeps its headings, and its
-    columns are aligned by spaces.
+    ``notes`` stand below their rows on a terminal, and nowhere else. A ``report`` is for
+    people wherever it goes: in a pipe it keeps its headings, and its columns are aligned
+    by spaces.
     """
     cells = [[_cell(value) for value in row] for row in rows]
-    if sys.stdout.isatty():
-        _rich_table(columns, cells)
+    if on_terminal():
+        _rich_table(columns, cells, notes or [None] * len(cells))
     elif report:
         _aligned_table(columns, cells)
     else:
@@ -118,9 +139,39 @@ def _cell(value: Cell | str | int) -> Cell:
     return value if isinstance(value, Cell) else Cell(str(value), str(value))
 
 
-def _rich_table(columns: Sequence[Column], rows: list[list[Cell]]) -> None:
+def emit_csv(heading: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write CSV as spreadsheets read it: a heading, several values of a cell by commas.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe before it, as
+    texts come from strangers.
+    """
+    import csv
+
+    class _Lines:
+        def write(self, line: str) -> None:
+            click.echo(line, nl=False)
+
+    writer = csv.writer(_Lines(), lineterminator="\n")
+    writer.writerow(heading)
+    for row in rows:
+        writer.writerow([_csv_cell(value) for value in row])
+
+
+def _csv_cell(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        value = ",".join(map(str, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, str):
+        return value
+    text = clean(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text
+
+
+def _rich_table(
+    columns: Sequence[Column], rows: list[list[Cell]], notes: Sequence[Note | None]
+) -> None:
     from rich.cells import cell_len
-    from rich.table import Table
     from rich.text import Text
 
     screen = console()
@@ -128,21 +179,50 @@ def _rich_table(columns: Sequence[Column], rows: list[list[Cell]]) -> None:
         max(cell_len(text) for text in [column.heading, *(one_line(r[i].shown) for r in rows)])
         for i, column in enumerate(columns)
     ]
-    table = Table(box=None, pad_edge=False, header_style="bold")
     widths = fit(columns, widest, screen.width)
+    heading = [Text(columns[place].heading, style="bold") for place in widths]
+    table = _grid(columns, widths)
+    table.add_row(*heading)
+    for row, note in zip(rows, notes, strict=True):
+        table.add_row(*(Text(one_line(row[i].shown), style=row[i].style) for i in widths))
+        if note is not None:
+            # A row of its own, so that the note may be as wide as the terminal.
+            screen.print(table)
+            screen.print(_note(note), no_wrap=True, overflow="ellipsis", crop=True)
+            table = _grid(columns, widths)
+    if table.row_count:
+        screen.print(table)
+
+
+def _grid(columns: Sequence[Column], widths: Mapping[int, int]) -> Table:
+    """An empty table with columns of these widths."""
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2, 0, 0))
     for place, width in widths.items():
         column = columns[place]
         overflow: Literal["fold", "ellipsis"] = "fold" if column.whole else "ellipsis"
         table.add_column(
-            column.heading,
-            justify=column.justify,
-            no_wrap=not column.whole,
-            overflow=overflow,
-            width=width,
+            justify=column.justify, no_wrap=not column.whole, overflow=overflow, width=width
         )
-    for row in rows:
-        table.add_row(*(Text(one_line(row[i].shown), style=row[i].style) for i in widths))
-    screen.print(table)
+    return table
+
+
+def _note(note: Note) -> Text:
+    from rich.text import Text
+
+    text = Text("  ", style="dim")
+    place = 0
+    for start, end in note.marked:
+        text.append(_flat(note.text[place:start]))
+        text.append(_flat(note.text[start:end]), style="bold not dim")
+        place = end
+    return text.append(_flat(note.text[place:]))
+
+
+def _flat(text: str) -> str:
+    """One clean line of the same length."""
+    return clean(re.sub(r"\s", " ", text))
 
 
 def fit(columns: Sequence[Column], widest: Sequence[int], available: int) -> dict[int, int]:
