@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
+from unicodedata import normalize
 
 from mirror.catalog.values import unique
 
@@ -22,26 +23,30 @@ aa aar Afar|ab abk Abkhazian,Abkhaz|ae ave Avestan|af afr Afrikaans|ak aka Akan|
 an arg Aragonese|ar ara Arabic|as asm Assamese|av ava Avaric|ay aym Aymara|az aze Azerbaijani
 ba bak Bashkir|be bel Belarusian|bg bul Bulgarian|bh bih Bihari|bi bis Bislama|bm bam Bambara
 bn ben Bengali,Bangla|bo bod Tibetan|br bre Breton|bs bos Bosnian|ca cat Catalan,Valencian
-ce che Chechen|ch cha Chamorro|co cos Corsican|cr cre Cree|cs ces Czech|cu chu Church Slavonic
+ce che Chechen|ch cha Chamorro|co cos Corsican|cr cre Cree|cs ces Czech
+cu chu Church Slavonic,Old Church Slavonic
 cv chv Chuvash|cy cym Welsh|da dan Danish|de deu German|dv div Divehi,Dhivehi,Maldivian
 dz dzo Dzongkha|ee ewe Ewe|el ell Greek|en eng English|eo epo Esperanto|es spa Spanish,Castilian
 et est Estonian|eu eus Basque|fa fas Persian,Farsi|ff ful Fulah,Fula|fi fin Finnish|fj fij Fijian
 fo fao Faroese|fr fra French|fy fry Western Frisian,Frisian|ga gle Irish|gd gla Scottish Gaelic
-gl glg Galician|gn grn Guarani|gu guj Gujarati|gv glv Manx|ha hau Hausa|he heb Hebrew|hi hin Hindi
+gl glg Galician|gn grn Guarani,Guaraní|gu guj Gujarati|gv glv Manx|ha hau Hausa|he heb Hebrew
+hi hin Hindi
 ho hmo Hiri Motu|hr hrv Croatian|ht hat Haitian,Haitian Creole|hu hun Hungarian|hy hye Armenian
 hz her Herero|ia ina Interlingua|id ind Indonesian,Bahasa Indonesia|ie ile Interlingue|ig ibo Igbo
 ii iii Nuosu|ik ipk Inupiaq|io ido Ido|is isl Icelandic|it ita Italian|iu iku Inuktitut
-ja jpn Japanese|jv jav Javanese|ka kat Georgian|kg kon Kongo|ki kik Kikuyu|kj kua Kuanyama
+ja jpn Japanese|jv jav Javanese|ka kat Georgian|kg kon Kongo|ki kik Kikuyu|kj kua Kuanyama,Kwanyama
 kk kaz Kazakh|kl kal Kalaallisut,Greenlandic|km khm Khmer|kn kan Kannada|ko kor Korean|kr kau Kanuri
 ks kas Kashmiri|ku kur Kurdish|kv kom Komi|kw cor Cornish|ky kir Kyrgyz,Kirghiz|la lat Latin
 lb ltz Luxembourgish|lg lug Ganda,Luganda|li lim Limburgish|ln lin Lingala|lo lao Lao
 lt lit Lithuanian|lu lub Luba-Katanga|lv lav Latvian|mg mlg Malagasy|mh mah Marshallese
-mi mri Maori|mk mkd Macedonian|ml mal Malayalam|mn mon Mongolian|mr mar Marathi|ms msa Malay
+mi mri Maori,Māori|mk mkd Macedonian|ml mal Malayalam|mn mon Mongolian|mr mar Marathi|ms msa Malay
 mt mlt Maltese|my mya Burmese,Myanmar|na nau Nauru|nb nob Norwegian Bokmål,Bokmål,Bokmal
-nd nde North Ndebele|ne nep Nepali|ng ndo Ndonga|nl nld Dutch,Flemish
-nn nno Norwegian Nynorsk,Nynorsk|no nor Norwegian|nr nbl South Ndebele|nv nav Navajo
-ny nya Chichewa,Nyanja|oc oci Occitan|oj oji Ojibwa|om orm Oromo|or ori Odia,Oriya|os oss Ossetian
-pa pan Punjabi,Panjabi|pi pli Pali|pl pol Polish|ps pus Pashto|pt por Portuguese|qu que Quechua
+nd nde North Ndebele,Northern Ndebele|ne nep Nepali|ng ndo Ndonga|nl nld Dutch,Flemish
+nn nno Norwegian Nynorsk,Nynorsk|no nor Norwegian|nr nbl South Ndebele,Southern Ndebele
+nv nav Navajo
+ny nya Chichewa,Nyanja|oc oci Occitan|oj oji Ojibwa,Ojibwe|om orm Oromo|or ori Odia,Oriya
+os oss Ossetian
+pa pan Punjabi,Panjabi|pi pli Pali,Pāli|pl pol Polish|ps pus Pashto|pt por Portuguese|qu que Quechua
 rm roh Romansh|rn run Rundi,Kirundi|ro ron Romanian|ru rus Russian|rw kin Kinyarwanda
 sa san Sanskrit|sc srd Sardinian|sd snd Sindhi|se sme Northern Sami|sg sag Sango
 si sin Sinhala,Sinhalese|sk slk Slovak|sl slv Slovenian,Slovene|sm smo Samoan|sn sna Shona
@@ -69,6 +74,13 @@ _ALSO: Final = {
     "한국어": "ko", "한국말": "ko", "日本語": "ja", "中文": "zh", "汉语": "zh", "漢語": "zh",
     "русский": "ru", "español": "es", "français": "fr", "deutsch": "de", "português": "pt",
     "tiếng việt": "vi", "ไทย": "th", "العربية": "ar", "हिन्दी": "hi",
+    "한글": "ko", "영어": "en", "일본어": "ja", "일어": "ja", "중국어": "zh", "독일어": "de",
+    "프랑스어": "fr", "불어": "fr", "스페인어": "es", "러시아어": "ru", "베트남어": "vi",
+    "태국어": "th", "인도네시아어": "id", "아랍어": "ar", "이탈리아어": "it", "포르투갈어": "pt",
+    "힌디어": "hi", "몽골어": "mn", "터키어": "tr", "튀르키예어": "tr", "네덜란드어": "nl",
+    "폴란드어": "pl", "우크라이나어": "uk", "라틴어": "la", "페르시아어": "fa", "노르웨이어": "no",
+    "韓国語": "ko", "英語": "en", "中国語": "zh", "韩语": "ko", "韩文": "ko", "韓文": "ko",
+    "英语": "en", "英文": "en", "日语": "ja", "日文": "ja",
     "cn": "zh", "jp": "ja", "cz": "cs", "vn": "vi", "gr": "el", "ua": "uk",
     "iw": "he", "in": "id", "jw": "jv",
 }  # fmt: skip
@@ -131,7 +143,7 @@ def parse_language(text: str) -> tuple[Language, ...]:
     parts = [part for part in _SEPARATOR.split(text) if part]
     if len(parts) == 1:
         # `French English` is two; of `scientific English`, English is one that we know.
-        parts = [part for part in text.split() if part.lower() in _known().spellings] or [text]
+        parts = [part for part in text.split() if _is_known(part)] or [text]
     return tuple(Language(_code(part) or part.strip().lower(), part) for part in parts)
 
 
@@ -151,9 +163,14 @@ def codes(languages: Iterable[Language]) -> tuple[str, ...]:
     return unique(language.code for language in languages)
 
 
+def _is_known(text: str) -> bool:
+    return normalize("NFKC", text[:_MAX_CODE]).lower() in _known().spellings
+
+
 def _code(text: str) -> str | None:
     """The code of one spelling, ``None`` if it is none that we know."""
-    spelling = text.strip().lower().replace("_", "-")
+    # NFKC: a Mac writes 한국어 in parts, and forms take ｋｏ.
+    spelling = normalize("NFKC", text[: 4 * _MAX_CODE]).strip().lower().replace("_", "-")
     if (code := _known().spellings.get(spelling)) is not None:
         return code
     if spelling in _SPECIAL:
