@@ -22,9 +22,11 @@ from mirror.catalog.read.deadline import Deadline
 from mirror.catalog.read.search import Searcher
 
 if TYPE_CHECKING:
+    from mirror.catalog.read.leaderboard import Choice
     from mirror.catalog.read.results import (
         CatalogStats,
         Facet,
+        Leaderboard,
         RepoPage,
         RepoSummary,
         SearchResult,
@@ -167,6 +169,22 @@ class Catalog:
 
         with self._reading():
             return read_stats(self._connection)
+
+    def leaderboard(self, query: Query, choice: Choice, timeout: float = TIMEOUT) -> Leaderboard:
+        """Compare the evaluation results of the repos that ``query`` finds.
+
+        Its sort and page count for nothing: those of ``choice`` do.
+
+        Raises:
+            CatalogError: the file is damaged.
+            QueryTimeoutError: it took too long.
+            UsageError: no such data set, metric, column or sort, or as :meth:`search`.
+        """
+        from mirror.catalog.read.leaderboard import read_leaderboard
+
+        with self._reading(timeout) as deadline:
+            found = self._searcher.matching(query, deadline)
+            return read_leaderboard(self._connection, found, choice, deadline)
 
     def sql(self, statement: str, timeout: float = TIMEOUT, limit: int = SQL_ROWS) -> SqlResult:
         """Answer one SELECT, read-only; at most ``limit`` rows of it.

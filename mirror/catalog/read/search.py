@@ -7,6 +7,8 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from pyroaring import BitMap
+
 from mirror.catalog.fields import FIELDS, MAIN_FACETS, NAMES, SORT_ALIASES, SORTS
 from mirror.catalog.query.query import OneOf, Query
 from mirror.catalog.read.deadline import Deadline
@@ -63,6 +65,16 @@ class Searcher:
         matches = match(query, self._sets, self._finder, deadline)
         self._hints(matches, empty=False)
         return self._facets(query, matches, names, limit, deadline)
+
+    def matching(self, query: Query, deadline: Deadline) -> BitMap:
+        """Give the numbers of all repos that fit, in no order.
+
+        Raises: as :meth:`Catalog.search`.
+        """
+        matches = match(query, self._sets, self._finder, deadline)
+        found = matches.without()
+        self._hints(matches, empty=not found)
+        return found
 
     def _facets(
         self,
