@@ -7,7 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirror.catalog.record.cards import MAX_BYTES, read_card
+from mirror.catalog.record.prose import find_summary
 
+TEMPLATE = """# Dataset Card for AMTTL
+
+## Table of Contents
+- [Dataset Summary](#dataset-summary)
+
+## Dataset Description
+- **Homepage:** https://example.org
+
+### Dataset Summary
+
+[More Information Needed]"""
 CARD = "---\nlanguage: no\nlicense: mit\n---\n# Title\n\nText.\n"
 
 
@@ -106,3 +118,24 @@ def test_never_raises_and_can_be_stored(content: bytes) -> None:
 
     assert card.body.encode().decode() == card.body
     assert "\0" not in card.body
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("# Iron Man DialoGPT Model", "Iron Man DialoGPT Model"),
+        ("This is a RainGAN model", "This is a RainGAN model"),
+        (
+            "### opus-mt-de-fr\n\n* source languages: de\n* target languages: fr\n*  see: [x](y)",
+            "source languages: de; target languages: fr; see: x",
+        ),
+        (TEMPLATE, "AMTTL"),
+        ("# Model Card\n\n## Model Details\n\n[More Information Needed]", None),
+        ("", None),
+        ("TBA", None),
+    ],
+)  # fmt: skip
+def test_a_card_without_prose_has_a_summary_of_what_there_is(
+    body: str, expected: str | None
+) -> None:
+    assert find_summary(body) == expected

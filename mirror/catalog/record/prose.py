@@ -53,6 +53,16 @@ _FILLER: Final = re.compile(
     r"|users \(both direct and downstream\)",
     re.IGNORECASE,
 )
+#: Of a card without prose: the shortest line that says something, and how many of them.
+_MIN_LITTLE: Final = 5
+_MAX_LITTLE: Final = 6
+_ITEM: Final = re.compile(r"(?:[-*+]|\d{1,3}[.)])[ \t]+(\S.*)")
+#: Items that templates bring along, with a link or nothing behind them.
+_OF_TEMPLATE: Final = re.compile(
+    r"(?:homepage|repository|paper|leaderboard|point of contact|demo|website|license|language\(s\)"
+    r"|developed by|model type|funded by|shared by|finetuned from)\b[^:]{0,40}:",
+    re.IGNORECASE,
+)
 _CARD_FOR: Final = re.compile(r"(?:data ?set|model) card (?:for|of) ", re.IGNORECASE)
 
 
@@ -101,7 +111,8 @@ def find_title(markdown: str) -> str | None:
 def find_summary(markdown: str) -> str | None:
     """Give the paragraph that says what the repo is.
 
-    The first one under a heading such as ``Dataset Summary``, else the first at all.
+    The first one under a heading such as ``Dataset Summary``, else the first at all; where
+    there is none, what little there is: a short line, a list, a heading.
     """
     first = None
     for paragraph in _paragraphs(markdown):
@@ -111,7 +122,29 @@ def find_summary(markdown: str) -> str | None:
         if _TELLING.search(paragraph.under):
             return text
         first = first or text
-    return first
+    return first or _little(markdown)
+
+
+def _little(markdown: str) -> str | None:
+    """Make a line of a card without prose; ``None`` of an empty template."""
+    lines: list[str] = []
+    items: list[str] = []
+    headings: list[str] = []
+    for line in _lines(markdown):
+        heading, item = _HEADING.match(line), _ITEM.match(line)
+        text = plain_line((heading or item or (line, line))[1], MAX_SUMMARY)
+        if len(text) < _MIN_LITTLE or _FILLER.search(text) or _OF_TEMPLATE.match(text):
+            continue
+        if heading is not None:
+            if not (_EMPTY_TITLE.fullmatch(text) or _SECTION.fullmatch(text)):
+                headings.append(_CARD_FOR.sub("", text.rstrip("# ")))
+        elif item is not None:
+            if "](#" not in line:
+                items.append(text)
+        elif _is_prose(line):
+            lines.append(text)
+    found = next((group for group in (lines[:1], items[:_MAX_LITTLE], headings[:1]) if group), [])
+    return shorten("; ".join(dict.fromkeys(found)), MAX_SUMMARY) or None
 
 
 def _is_dense(text: str) -> bool:
