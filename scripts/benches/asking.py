@@ -45,7 +45,7 @@ _REPOS: Final = 20_000
 
 
 def mix(source: Prototypes, queries: int, seed: int) -> list[str]:
-    """Give so many queries in the language of the search, each once, that find something."""
+    """Give so many queries in the language of the search, each once; most find something."""
     chance = random.Random(seed)
     records = list(resample(source, _REPOS))
     korean = [record for record in records if _is_korean(record)]
