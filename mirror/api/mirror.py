@@ -13,13 +13,30 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from mirror.errors import CatalogError, DamagedError, MirrorError, NotAMirrorError, UsageError
+from mirror.errors import (
+    CatalogError,
+    DamagedError,
+    MirrorError,
+    NotAMirrorError,
+    NotFoundError,
+    UsageError,
+)
 from mirror.names import RepoKey, RepoType
 
 if TYPE_CHECKING:
     from mirror.api.care import Verification
     from mirror.api.status import Status
-    from mirror.catalog import Catalog, Facet, IndexReport, RepoPage, RepoSummary, SearchResult
+    from mirror.catalog import (
+        Catalog,
+        Facet,
+        IndexReport,
+        Leaderboard,
+        RepoPage,
+        RepoSummary,
+        SearchResult,
+        SqlResult,
+        TableInfo,
+    )
     from mirror.settings import Settings
     from mirror.store import Manifest, PrunePlan, Store
     from mirror.sync import Progress, RunReport, SyncPlan
@@ -286,15 +303,93 @@ class Mirror:
         """Give everything about one repo.
 
         Raises:
-            NotFoundError: it is not in the mirror.
+            NotFoundError: it is not in the mirror, and the catalog does not know it either.
             UsageError: a bare id that several types have.
             CatalogError: the catalog is missing, damaged or older than the repo.
         """
-        key = self.find(repo, repo_type)
+        from mirror.api.comparing import show_in_catalog
+
+        try:
+            key = self.find(repo, repo_type)
+        except NotFoundError:  # the catalog may know what is not mirrored
+            try:
+                return show_in_catalog(self.root / _CATALOG_FILE, str(repo), repo_type)
+            except NotFoundError:
+                pass
+            raise
         page = self.catalog.page(key)
         if page is None:
             raise CatalogError(f"the catalog does not know {key} yet", hint="run mirror reindex")
         return page
+
+    def leaderboard(
+        self,
+        text: str = "",
+        *,
+        datasets: str | Sequence[str] = (),
+        metrics: str | Sequence[str] = (),
+        columns: Sequence[str] | int = (),
+        sort: str = "average",
+        ascending: bool | None = None,
+        limit: int = 20,
+        offset: int = 0,
+        timeout: float = 10.0,
+        **filters: Any,
+    ) -> Leaderboard:
+        """Compare the evaluation results of models, as their authors state them.
+
+        ``mirror.leaderboard("params:<1B", datasets="klue/klue", task="text-classification")``
+
+        Args:
+            text: which models, in the language of :meth:`search`.
+            datasets: columns on these alone: ids, or their last part.
+            metrics: columns of these alone: ``accuracy`` …
+            columns: these (``klue/klue@sts:pearsonr``), or how many: those of most models.
+            sort: ``average``, a column, a metric, or a sort of :meth:`search`.
+            ascending: the least first; ``None``: the best first.
+            limit: models at most.
+            offset: models to leave out before them.
+            timeout: seconds.
+            filters: as of :meth:`search`: ``dtype="BF16"``, ``params="<1B"``, ``kind=…``.
+
+        Raises:
+            CatalogError: the catalog is missing or damaged: ``mirror reindex``.
+            QueryTimeoutError: it took too long.
+            UsageError: something in it that nobody has; the hint says what is nearly so.
+        """
+        from mirror.api.comparing import compare_catalog
+
+        return compare_catalog(
+            self.root / _CATALOG_FILE,
+            text,
+            datasets=datasets,
+            metrics=metrics,
+            columns=columns,
+            sort=sort,
+            ascending=ascending,
+            limit=limit,
+            offset=offset,
+            timeout=timeout,
+            **filters,
+        )
+
+    def sql(self, statement: str, *, timeout: float = 10.0, limit: int = 1_000) -> SqlResult:
+        """Ask the catalog one SELECT, read-only; docs/catalog.md explains its views.
+
+        Raises:
+            CatalogError: the catalog is missing or damaged: ``mirror reindex``.
+            QueryTimeoutError: it took too long.
+            UsageError: no single SELECT, or something in it is wrong: says where.
+        """
+        from mirror.api.comparing import ask_catalog
+
+        return ask_catalog(self.root / _CATALOG_FILE, statement, timeout=timeout, limit=limit)
+
+    def tables(self) -> tuple[TableInfo, ...]:
+        """Give the views and tables that :meth:`sql` can ask; raises as :meth:`search`."""
+        from mirror.api.comparing import list_catalog_tables
+
+        return list_catalog_tables(self.root / _CATALOG_FILE)
 
     def find(self, repo: str | RepoKey, repo_type: RepoType | str | None = None) -> RepoKey:
         """Find the mirrored repo that a name means: ``datasets/klue/klue``, or ``klue/klue``.

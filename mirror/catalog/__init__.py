@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from mirror.catalog.query.parse import parse_query
     from mirror.catalog.query.query import Query
     from mirror.catalog.read.catalog import Catalog
+    from mirror.catalog.read.leaderboard import Choice
     from mirror.catalog.read.results import (
         CatalogStats,
         Facet,
         FacetValue,
         FileInfo,
         Hit,
+        Leaderboard,
         LicenseInfo,
         LinkInfo,
         RepoPage,
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
         SearchResult,
         SnapshotInfo,
         SplitInfo,
+        SqlResult,
         SubsetInfo,
+        TableInfo,
     )
     from mirror.catalog.write.indexer import IndexReport, reindex, update
 
@@ -35,11 +39,13 @@ __all__ = [
     "SCHEMA",
     "Catalog",
     "CatalogStats",
+    "Choice",
     "Facet",
     "FacetValue",
     "FileInfo",
     "Hit",
     "IndexReport",
+    "Leaderboard",
     "LicenseInfo",
     "LinkInfo",
     "Query",
@@ -48,7 +54,9 @@ __all__ = [
     "SearchResult",
     "SnapshotInfo",
     "SplitInfo",
+    "SqlResult",
     "SubsetInfo",
+    "TableInfo",
     "parse_query",
     "reindex",
     "update",
@@ -57,7 +65,7 @@ __all__ = [
 _PLACES: Final = {
     "IndexReport": "write.indexer", "reindex": "write.indexer", "update": "write.indexer",
     "Query": "query.query", "parse_query": "query.parse", "Catalog": "read.catalog",
-    "SCHEMA": "format",
+    "SCHEMA": "format", "Choice": "read.leaderboard",
 }  # fmt: skip
 
 
