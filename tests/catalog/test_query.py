@@ -141,6 +141,7 @@ def test_words_phrases_and_what_must_not_be_there() -> None:
         ("updated:2026-13", "is no date", "2026-13", None),
         ("likes:5..1", "begins after its end", "5..1", None),
         ("params:1B,7B", "one range, without commas", "1B,7B", None),
+        ("a type:paper", "'paper' is none of model, dataset, space", "paper", None),
         ("license:", "license: needs a value", "license:", None),
         ("-language:ko+en", "a minus takes values with a comma", "ko+en", None),
     ],

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import pytest
 from click.testing import CliRunner
 
+from mirror import Mirror
 from mirror.cli import app
 from tests.api.fixtures import offline, offline_root, small, synced
 
@@ -51,5 +52,15 @@ def cli(home: Path) -> Cli:
         result = runner.invoke(app, [str(arg) for arg in args])
         assert code == result.exit_code, result.output
         return Ran(result.exit_code, result.stdout, result.stderr)
+
+    return run
+
+
+@pytest.fixture
+def read(cli: Cli, offline: Mirror) -> Cli:
+    """Run a command on the mirror that nothing changes."""
+
+    def run(*args: str | Path, code: int = 0, **env: str) -> Ran:
+        return cli(*args, "-C", offline.root, code=code, **env)
 
     return run

@@ -1,8 +1,7 @@
-"""search, list, show, files, path: on a mirror whose hub is gone."""
+"""list, show, files, path: on a mirror whose hub is gone."""
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,114 +9,7 @@ from pathlib import Path
 import pytest
 
 from mirror import Mirror
-from mirror.catalog.query.query import SORTS
-from mirror.cli import find
-from tests.cli.conftest import Cli, Ran
-
-
-@pytest.fixture
-def read(cli: Cli, offline: Mirror) -> Cli:
-    """Run a command on the mirror that nothing changes."""
-
-    def run(*args: str | Path, code: int = 0, **env: str) -> Ran:
-        return cli(*args, "-C", offline.root, code=code, **env)
-
-    return run
-
-
-class TestSearch:
-    def test_lines_for_a_program(self, read: Cli) -> None:
-        ran = read("search", "korean", "--task", "fill-mask")
-
-        assert [
-            [
-                "models/klue/roberta-small",
-                "fill-mask",
-                "ko",
-                "mit",
-                "9000",
-                "102561",
-                "KLUE RoBERTa",
-            ]
-        ] == ran.rows
-        assert "" == ran.err
-
-    @pytest.mark.parametrize(
-        ("args", "expected"),
-        [
-            (["독해"], ["datasets/klue/klue"]),
-            (["--language", "Korean"], ["models/klue/roberta-small", "datasets/klue/klue"]),
-            (
-                ["--license", "mit", "--license", "cc-by-sa-4.0"],
-                ["models/klue/roberta-small", "datasets/klue/klue"],
-            ),
-            (["--author", "acme"], ["datasets/acme/numbers"]),
-            (["--library", "transformers", "--license", "mit"], ["models/klue/roberta-small"]),
-            (["--tag", "license:mit", "--tag", "ko"], ["models/klue/roberta-small"]),
-            (["--tag", "license:mit", "--tag", "en"], []),
-            (
-                ["--type", "dataset", "--sort", "name"],
-                ["datasets/acme/numbers", "datasets/klue/klue"],
-            ),
-            (["gpt2"], ["models/openai-community/gpt2"]),
-        ],
-    )
-    def test_every_filter(self, read: Cli, args: list[str], expected: list[str]) -> None:
-        assert expected == [row[0] for row in read("search", *args).rows]
-
-    def test_pages(self, read: Cli) -> None:
-        first = read("search", "--sort", "name", "--limit", "2")
-        last = read("search", "--sort", "name", "--limit", "2", "--offset", "4")
-
-        assert (2, 1) == (len(first.rows), len(last.rows))
-        assert "1 to 2 of 5; --offset 2 shows the next ones\n" == first.err
-        assert "5 to 5 of 5\n" == last.err
-        assert "no more than 5\n" == read("search", "--offset", "7").err
-
-    def test_nothing(self, read: Cli) -> None:
-        ran = read("search", "xyzzy")
-
-        assert ("", "nothing found\n") == (ran.out, ran.err)
-        assert {"hits": [], "total": 0} == read("search", "xyzzy", "--json").json
-        ran = read("search", "--task", "text-clasification", "--task", "my-own-task")
-        assert (
-            "nothing found\nhint: --task text-clasification: did you mean text-classification"
-            in ran.err
-        )
-        assert "my-own-task" not in ran.err
-
-    def test_json(self, read: Cli) -> None:
-        found = read("search", "독해", "--json").json
-
-        assert 1 == found["total"]
-        assert ("dataset", "klue/klue") == (
-            found["hits"][0]["repo_type"],
-            found["hits"][0]["repo_id"],
-        )
-
-    def test_in_a_catalog_that_was_copied_somewhere(
-        self, cli: Cli, offline: Mirror, tmp_path: Path
-    ) -> None:
-        shutil.copy(offline.root / "catalog.db", tmp_path / "copy.db")
-
-        ran = cli("search", "독해", "--catalog", tmp_path / "copy.db", MIRROR_HOME="")
-
-        assert ["datasets/klue/klue"] == [row[0] for row in ran.rows]
-
-    def test_without_catalog(self, cli: Cli, home: Path) -> None:
-        Mirror.init(home)
-
-        assert "mirror reindex" in cli("search", "x", code=7).err
-
-    @pytest.mark.parametrize("args", [["--sort", "beauty"], ["--limit", "0"], ["--type", "paper"]])
-    def test_what_makes_no_sense(self, read: Cli, args: list[str]) -> None:
-        assert "Error: Invalid value" in read("search", *args, code=2).err
-
-    def test_too_many_words(self, read: Cli) -> None:
-        assert "more than 32 words" in read("search", *(f"w{n}" for n in range(40)), code=2).err
-
-    def test_knows_the_orders_of_the_catalog(self) -> None:
-        assert SORTS == find.SORTS
+from tests.cli.conftest import Cli
 
 
 class TestList:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -22,6 +24,7 @@ from mirror.cli.output import (
     ago,
     clean,
     emit,
+    emit_csv,
     emit_json,
     emit_pairs,
     emit_table,
@@ -158,7 +161,7 @@ def in_a_terminal(args: list[str], columns: int, **env: str) -> list[str]:
         shown += data
     os.close(master)
     assert 0 == process.wait(timeout=60)
-    text = shown.decode().replace("\x1b[0m", "").replace("\x1b[1m", "")
+    text = re.sub("\x1b\\[[0-9;]*m", "", shown.decode())
     return text.replace("\r\n", "\n").splitlines()
 
 
@@ -203,3 +206,30 @@ def test_half_a_character_can_be_written(capsys: pytest.CaptureFixture[str]) -> 
     emit("a\ud800b")
     emit_json({"name": "a\ud800b"})
     assert 'a\N{REPLACEMENT CHARACTER}b\n{\n  "name": "a\\ud800b"\n}\n' == capsys.readouterr().out
+
+
+def test_csv_is_read_back_and_holds_no_formulas(capsys: pytest.CaptureFixture[str]) -> None:
+    values = ["=cmd|' /C calc'!A0", "@x", "-1", "감정, 분석", 'say "hi"\nthere', "\u202eabc"]
+
+    emit_csv(["a", "b"], [[value, (1, True)] for value in values])
+
+    lines = list(csv.reader(io.StringIO(capsys.readouterr().out)))
+    assert ["a", "b"] == lines[0]
+    assert ["'=cmd|' /C calc'!A0", "'@x", "'-1", *values[3:5], "\ufffdabc"] == [
+        line[0] for line in lines[1:]
+    ]
+    assert {"1,True"} == {line[1] for line in lines[1:]}
+
+
+def test_csv_numbers_stay_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    emit_csv(["n"], [[-1.5], [True], [None]])
+
+    assert ["n", "-1.5", "yes", '""'] == capsys.readouterr().out.split()
+
+
+@pytest.mark.parametrize("columns", [40, 80, 132])
+def test_a_snippet_stands_below_its_hit_and_fits(offline: Mirror, columns: int) -> None:
+    lines = in_a_terminal(["search", "벤치마크", "-C", str(offline.root)], columns)
+
+    assert any("기계독해와" in line for line in lines)
+    assert all(cell_len(line) <= columns for line in lines)

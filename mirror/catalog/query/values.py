@@ -18,10 +18,26 @@ _NO: Final = frozenset({"no", "false", "0"})
 _HUB: Final = ("https://huggingface.co/", "http://huggingface.co/", "https://hf.co/")
 
 
+#: Fields with these values and no others, whatever there will be on the Hub.
+_CHOICES: Final = {
+    "type": ("model", "dataset", "space"),
+    "gated": ("no", "auto", "manual"),
+    "state": ("mirrored", "known"),
+    "partial": ("yes", "no"),
+}
+
+
 def normal_values(field: str, text: str) -> tuple[str, ...]:
-    """Give the values that one written value of a set field stands for; mostly one."""
+    """Give the values that one written value of a set field stands for; mostly one.
+
+    Raises:
+        ValueError: the field has a few values only, and this is none of them.
+    """
     text = text.strip()
-    return _NORMAL[field](text) if field in _NORMAL else (text,)
+    found = _NORMAL[field](text) if field in _NORMAL else (text,)
+    if field in _CHOICES and text and not set(found) <= set(_CHOICES[field]):
+        raise ValueError(f"{field}: {text!r} is none of {', '.join(_CHOICES[field])}")
+    return found
 
 
 def _lower(text: str) -> tuple[str, ...]:
