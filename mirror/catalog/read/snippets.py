@@ -8,30 +8,79 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar, Final
 
-from mirror.catalog.cjk import RANGES, fold
+from mirror.catalog.cjk import fold, is_cjk, pieces_of
 from mirror.catalog.query.query import Words
 from mirror.catalog.record.prose import plain_line
 
 #: Characters of a snippet.
 WIDTH: Final = 200
-#: Places of one word that are looked at, and lines that are tried.
-_MOST_PLACES: Final = 200
+#: Places where a word may begin that are looked at, and lines that are tried.
+_MOST_PLACES: Final = 500
 _MOST_LINES: Final = 8
 
 #: Headings, lists, quotes and tables begin with these.
 _MARKS: Final = "#>*-+| \t"
-#: A run of CJK, or of letters and digits of other scripts.
-_PIECE: Final = re.compile(f"([{RANGES}]+)|([^\\W_{RANGES}]+)")
-_LETTER: Final = f"[^\\W_{RANGES}]"
-
+_WORD: Final = re.compile(r"[^\W_]+")
+_GAP: Final = re.compile(r"[\W_]+")
 #: Letters before Hangul that may have marks, which FTS5 leaves out.
 _MARKED: Final = re.compile("[\u00c0-\u10ff]+")
 
 #: From and to, in characters.
 Place = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class _Needle:
+    """A word as it is looked for in folded text. Plain code: a pattern costs 1 ms to compile."""
+
+    pieces: tuple[str, ...]
+    """Runs of CJK and other words; more than one of a phrase."""
+    apart: bool
+    """Whether a space may be in the middle of a run."""
+
+    @property
+    def start(self) -> str:
+        """What it begins with, wherever it is."""
+        first = self.pieces[0]
+        return first[:2] if self.apart and is_cjk(first[0]) else first
+
+    def end(self, text: str, start: int) -> int:
+        """Give where the word ends that begins at ``start``; -1 if none begins there."""
+        at = start
+        for place, piece in enumerate(self.pieces):
+            if place and (gap := _GAP.match(text, at)):
+                at = gap.end()
+            at = self._end(piece, text, at)
+            if at < 0:
+                return -1
+        return at
+
+    def _end(self, piece: str, text: str, start: int) -> int:
+        if not is_cjk(piece[0]):
+            end = start + len(piece)
+            whole = text.startswith(piece, start) and not (
+                _joins(text[start - 1 : start]) or _joins(text[end : end + 1])
+            )
+            return end if whole else -1
+        if text.startswith(piece, start):
+            return start + len(piece)
+        at = start
+        for char in piece if self.apart else "":
+            if at > start and text[at : at + 1].isspace():
+                at += 1
+            if text[at : at + 1] != char:
+                return -1
+            at += 1
+        return at if self.apart else -1
+
+
+def _joins(char: str) -> bool:
+    """Whether a character would be of the same word."""
+    return char.isalnum() and not is_cjk(char)
 
 
 class Marker:
@@ -41,16 +90,19 @@ class Marker:
     MOST: ClassVar[int] = 100_000
 
     def __init__(self, words: Iterable[Words]) -> None:
-        #: What to look for, and the expression that it must begin.
-        self._needles: dict[re.Pattern[str], str] = {}
+        needles: dict[_Needle, None] = {}
         for item in words:
-            found = list(_PIECE.finditer(folded(item.text)))
-            patterns = [_pattern(piece, apart=not item.phrase) for piece in found]
+            found = [
+                piece
+                for run, other in pieces_of(folded(item.text))
+                for piece in ([run] if run else _WORD.findall(other))
+            ]
             if item.phrase and found:
-                found, patterns = found[:1], [r"[\W_]+".join(patterns)]
-            for piece, pattern in zip(found, patterns, strict=True):
-                self._needles[re.compile(pattern)] = piece[1][:2] if piece[1] else piece[2]
-        self.has_words = bool(self._needles)
+                needles[_Needle(tuple(found), apart=False)] = None
+            else:
+                needles |= {_Needle((piece,), apart=True): None for piece in found}
+        self._needles = tuple(needles)
+        self.has_words = bool(needles)
 
     def snippet(self, body: str) -> tuple[str | None, tuple[Place, ...]]:
         """Give the line of a card with most of the words, and where they are in it.
@@ -69,16 +121,11 @@ class Marker:
     def _best_lines(self, text: str) -> Iterator[str]:
         """Give the lines with words in them: those with most of them first, then from the top."""
         flat = folded(text)
-        found: dict[int, set[re.Pattern[str]]] = {}
-        for pattern, needle in self._needles.items():
-            start = -1
-            for _ in range(_MOST_PLACES):
-                start = flat.find(needle, start + 1)
-                if start < 0:
-                    break
+        found: dict[int, set[_Needle]] = {}
+        for needle in self._needles:
+            for start, _ in _places(needle, flat):
                 line = flat.rfind("\n", 0, start) + 1
-                if pattern not in found.get(line, ()) and pattern.match(flat, start):
-                    found.setdefault(line, set()).add(pattern)
+                found.setdefault(line, set()).add(needle)
         if not found:
             return
         lines = text.split("\n")
@@ -90,9 +137,9 @@ class Marker:
         """Give where the words are in a line, in order; those that touch are one."""
         flat, origin = _aligned(line)
         spans = sorted(
-            (origin[match.start()], origin[match.end() - 1] + 1)
-            for pattern in self._needles
-            for match in pattern.finditer(flat)
+            (origin[start], origin[end - 1] + 1)
+            for needle in self._needles
+            for start, end in _places(needle, flat)
         )
         joined: list[Place] = []
         for start, end in spans:
@@ -103,11 +150,15 @@ class Marker:
         return joined
 
 
-def _pattern(piece: re.Match[str], *, apart: bool) -> str:
-    """A run of CJK is found anywhere, and with a space in it; others as whole words."""
-    if piece[1]:
-        return (r"\s?" if apart else "").join(map(re.escape, piece[1]))
-    return f"(?<!{_LETTER}){re.escape(piece[2])}(?!{_LETTER})"
+def _places(needle: _Needle, text: str) -> Iterator[Place]:
+    """Give where the word is in folded text."""
+    start, at = needle.start, -1
+    for _ in range(_MOST_PLACES):
+        at = text.find(start, at + 1)
+        if at < 0:
+            return
+        if (end := needle.end(text, at)) >= 0:
+            yield at, end
 
 
 def folded(text: str) -> str:
