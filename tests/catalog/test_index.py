@@ -207,6 +207,21 @@ def test_an_alias_that_cannot_be_read_costs_itself_alone(store: Store, path: Pat
     assert dump(path)["aliases"] == [("model", "good", "a/b")]
 
 
+def test_a_new_repo_gets_a_number_that_no_replaced_one_has(store: Store, path: Path) -> None:
+    keys = [model(f"acme/{name}") for name in ("b", "c", "d")]
+    for key in keys:
+        publish(store, key, card=CARD)
+    reindex(store, path)
+    publish(store, added := model("acme/a"), card=CARD)
+    publish(store, keys[0], {"new.txt": "changed"}, card=CARD)
+
+    report = update(store, path, [added, keys[0]])
+
+    assert (report.repos, report.indexed, report.problems) == (4, 2, ())
+    with Catalog.open(path) as catalog:
+        assert {summary.key for summary in catalog.summaries()} == {added, *keys}
+
+
 def test_which_snapshot_is_described(store: Store, path: Path) -> None:
     def published(name: str, *, refs: list[str], created: str) -> None:
         publish(store, model(name), card=f"# {refs[0]}", refs=refs, created=created)

@@ -13,7 +13,7 @@ import shutil
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import Final
 
@@ -138,14 +138,16 @@ def _numbers(database: sqlite3.Connection, keys: Iterable[RepoKey]) -> dict[Repo
 
 
 def _free_numbers(database: sqlite3.Connection) -> Iterator[int]:
-    """Give numbers that no repo has: first the gaps, so that they stay small."""
+    """Give numbers that no repo has now: first the gaps, so that they stay small.
+
+    Looked up at once: later, repos that are being replaced seem to be gaps too.
+    """
     last, repos = database.execute("SELECT coalesce(max(repo), 0), count(*) FROM repos").fetchone()
     gaps: list[int] = []
     if last > repos:
         taken = {number for (number,) in database.execute("SELECT repo FROM repos")}
         gaps = [number for number in range(1, last) if number not in taken]
-    yield from gaps
-    yield from count(last + 1)
+    return chain(gaps, count(last + 1))
 
 
 def _remove_repos(database: sqlite3.Connection, numbers: Collection[int]) -> None:
