@@ -26,8 +26,8 @@ _MOST_LINES: Final = 8
 _MARKS: Final = "#>*-+| \t"
 _WORD: Final = re.compile(r"[^\W_]+")
 _GAP: Final = re.compile(r"[\W_]+")
-#: Letters before Hangul that may have marks, which FTS5 leaves out.
-_MARKED: Final = re.compile("[\u00c0-\u10ff]+")
+#: Latin letters that may have marks, which FTS5 leaves out.
+_MARKED: Final = re.compile("[\u00c0-\u024f\u1e00-\u1eff]+")
 
 #: From and to, in characters.
 Place = tuple[int, int]
@@ -87,7 +87,7 @@ class Marker:
     """Finds the words of a query in cards."""
 
     #: Characters of a card that are looked at.
-    MOST: ClassVar[int] = 100_000
+    MOST: ClassVar[int] = 40_000
 
     def __init__(self, words: Iterable[Words]) -> None:
         needles: dict[_Needle, None] = {}
@@ -164,11 +164,12 @@ def _places(needle: _Needle, text: str) -> Iterator[Place]:
 def folded(text: str) -> str:
     """Fold as the index does, and é to e; line ends stay where they are."""
     flat = fold(text)
-    return flat if flat.isascii() else _MARKED.sub(_without_marks, flat)
+    return flat if flat.isascii() else _MARKED.sub(lambda found: _without_marks(found[0]), flat)
 
 
-def _without_marks(found: re.Match[str]) -> str:
-    apart = unicodedata.normalize("NFD", found[0])
+@lru_cache(maxsize=4_096)
+def _without_marks(text: str) -> str:
+    apart = unicodedata.normalize("NFD", text)
     return "".join(char for char in apart if not unicodedata.combining(char))
 
 
