@@ -50,11 +50,15 @@ class _Text(click.ParamType[Any]):
         return value.removeprefix(_HELD) if isinstance(value, str) else value
 
 
-def query_arguments(command: F) -> F:
-    """Add QUERY and an option for every field: ``words`` and ``filters`` of :func:`asked`."""
+def query_arguments(command: F, without: Sequence[str] = ()) -> F:
+    """Add QUERY and an option for every field: ``words`` and ``filters`` of :func:`asked`.
+
+    A command may have options of its own ``without`` these fields, which stay keys of QUERY.
+    """
     names = dict.fromkeys((*_HELP, *FIELDS))
     for name in reversed(names):
-        command = _option(FIELDS[name])(command)
+        if name not in without:
+            command = _option(FIELDS[name])(command)
     return click.argument("words", metavar="[QUERY]...", nargs=-1, type=_Text())(command)
 
 
@@ -76,7 +80,7 @@ def asked(words: Sequence[str], given: dict[str, Any]) -> tuple[str, dict[str, A
     A word with spaces was put between quotes for the shell, so it is a phrase; a single
     one is a whole query.
     """
-    filters = {name: given.pop(f"filter_{name}") for name in FIELDS}
+    filters = {name: given.pop(f"filter_{name}", ()) for name in FIELDS}
     filters = {name: values for name, values in filters.items() if values}
     text = words[0] if len(words) == 1 else " ".join(map(_phrase, words))
     return text, filters

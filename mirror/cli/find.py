@@ -1,8 +1,8 @@
-"""list, show, files: what is in the mirror."""
+"""list, files: what is in the mirror."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
@@ -11,7 +11,6 @@ from mirror.cli.output import (
     Cell,
     Column,
     commit_cell,
-    emit,
     emit_json,
     emit_table,
     number_of,
@@ -19,11 +18,7 @@ from mirror.cli.output import (
     talk,
 )
 from mirror.cli.repo_table import COLUMNS, repo_row
-from mirror.errors import StoreError
 from mirror.names import RepoType
-
-if TYPE_CHECKING:
-    pass
 
 _TYPE_OPTION: Final = click.option(
     "--type", "repo_type", type=click.Choice([kind.value for kind in RepoType]), help="Only these."
@@ -60,36 +55,6 @@ _REPO_TYPE: Final = click.option(
     type=click.Choice([kind.value for kind in RepoType]),
     help="Where several types have the id.",
 )
-
-
-@click.command(
-    cls=Command,
-    short_help="Show everything about one repo.",
-    examples=("mirror show klue/klue", "mirror show models/klue/roberta-base --card"),
-)
-@click.argument("repo")
-@_REPO_TYPE
-@click.option("--card", is_flag=True, help="The text of its card, and nothing else.")
-@common_options
-@json_option
-@pass_session
-def show(session: Session, /, repo: str, repo_type: str | None, card: bool) -> None:
-    """Show what is known about REPO: facts, subsets, snapshots, and what it needs."""
-    from mirror.cli.page import print_page
-
-    mirror = session.mirror()
-    page = mirror.show(repo, repo_type)
-    if card and not session.as_json:
-        emit(page.card)
-        return
-    try:
-        folder = mirror.path(page.key, revision=page.commit)
-    except StoreError:  # the catalog still knows what it was
-        folder = None
-    if session.as_json:
-        emit_json(page.as_json() | {"path": str(folder) if folder else None})
-    else:
-        print_page(page, folder)
 
 
 @click.command(
@@ -145,4 +110,4 @@ def files(session: Session, /, repo: str, repo_type: str | None, revision: str) 
     )
 
 
-COMMANDS: Final = {"list": list_repos, "show": show, "files": files}
+COMMANDS: Final = {"list": list_repos, "files": files}

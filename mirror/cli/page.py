@@ -22,29 +22,50 @@ from mirror.cli.output import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mirror.catalog import RepoPage
+    from mirror.catalog import Lineage, Relative, RepoPage
 
 #: Files that are listed; `mirror files` lists all of them.
 _FILES_SHOWN: Final = 15
+#: Of links, results and relatives; `--json` has all of them.
+_LINKS_SHOWN: Final = 10
+_ROWS_SHOWN: Final = 20
 
 
-def print_page(page: RepoPage, folder: Path | None) -> None:
-    """Print the facts, then what has rows; ``folder`` is where the snapshot lies."""
+def print_page(page: RepoPage, folder: Path | None, *, mirrored: bool, shell: str) -> None:
+    """Print the facts, then what has rows, then how it is loaded.
+
+    Args:
+        page: what the catalog knows.
+        folder: where the snapshot lies.
+        mirrored: whether a mirror was looked into, or a copy of a catalog alone.
+        shell: the line that makes a shell load from the mirror.
+    """
     emit(str(page.key))
     if page.title and page.title != page.key.name:
         emit(one_line(page.title))
     emit()
-    emit_pairs([*_facts(page), ("path", str(folder or "missing: mirror verify --repair"))])
+    emit_pairs([*_facts(page), ("path", _path(page, folder) if mirrored else "")])
     if page.summary:
         emit()
         emit(one_line(page.summary))
     _print_subsets(page)
+    _print_evaluations(page)
+    if page.lineage is not None:
+        _print_lineage(page, page.lineage)
     _print_files(page)
     _print_snapshots(page)
+    _print_events(page)
     if page.problems:
         emit()
         for problem in page.problems:
             emit(f"note: {one_line(problem)}")
+    _print_load(page, shell)
+
+
+def _path(page: RepoPage, folder: Path | None) -> str:
+    if page.state != "mirrored":
+        return f"not mirrored: mirror add {page.key}, then mirror sync"
+    return str(folder or "missing: mirror verify --repair")
 
 
 def _facts(page: RepoPage) -> list[tuple[str, str]]:
@@ -56,17 +77,35 @@ def _facts(page: RepoPage) -> list[tuple[str, str]]:
         ("also known as", ", ".join(page.aliases)),
         ("task", ", ".join([*page.tasks, *page.subtasks])),
         ("language", ", ".join(page.languages)),
-        ("licence", ", ".join(page.licenses) or "none stated"),
+        ("licence", ", ".join(page.licenses) or "unknown: none is stated"),
         ("library", ", ".join(page.libraries)),
+        ("modality", ", ".join(page.modalities)),
+        ("format", ", ".join(page.formats)),
         ("parameters", f"{page.parameters:,}" if page.parameters else ""),
-        *((kind, "\n".join(one_line(target) for target in found)) for kind, found in links.items()),
+        ("weights", _weights(page)),
+        ("quantization", ", ".join(page.quantizations)),
+        ("kind", ", ".join(page.kinds)),
+        ("rows", f"{page.rows:,}" if page.rows is not None else ""),
+        ("size category", ", ".join(page.size_categories)),
+        *((kind, _several(found)) for kind, found in links.items()),
         ("files", _files(page)),
         ("fame", _fame(page)),
         ("modified", f"{(page.last_modified or '')[:10]}"),
         ("gated", page.gated or ""),
         ("upstream", _upstream(page)),
-        ("commit", f"{page.commit} ({page.ref})"),
+        ("commit", f"{page.commit} ({page.ref})" if page.commit else ""),
     ]
+
+
+def _weights(page: RepoPage) -> str:
+    """Types of the weights, and how much of them has each."""
+    return ", ".join(f"{dtype} ({count:,})" for dtype, count in page.dtypes.items())
+
+
+def _several(values: list[str]) -> str:
+    more = len(values) - _LINKS_SHOWN
+    lines = [one_line(value) for value in values[:_LINKS_SHOWN]]
+    return "\n".join([*lines, f"and {more:,} more: --json"] if more > 0 else lines)
 
 
 def _files(page: RepoPage) -> str:
@@ -145,3 +184,109 @@ def _print_snapshots(page: RepoPage) -> None:
         for snapshot in page.snapshots
     ]
     emit_table(columns, rows, report=True)
+
+
+def _print_evaluations(page: RepoPage) -> None:
+    if not page.evaluations:
+        return
+    emit()
+    rows: list[list[Cell | str | int]] = [
+        [
+            one_line(item.dataset or item.dataset_name or ""),
+            one_line(item.subset or ""),
+            one_line(item.split or ""),
+            one_line(item.metric),
+            Cell(f"{item.value:g}", repr(item.value)),
+            "verified" if item.verified else item.source,
+        ]
+        for item in page.evaluations[:_ROWS_SHOWN]
+    ]
+    columns = (
+        Column("RESULT ON", whole=True),
+        Column("SUBSET"),
+        Column("SPLIT"),
+        Column("METRIC"),
+        Column("VALUE", "right"),
+        Column("STATED IN"),
+    )
+    emit_table(columns, rows, report=True)
+    _say_more(len(page.evaluations) - _ROWS_SHOWN, "result")
+
+
+def _print_lineage(page: RepoPage, lineage: Lineage) -> None:
+    groups = [
+        ("MADE FROM", lineage.made_from, 0),
+        ("TRAINED ON", lineage.trained_on, 0),
+        ("MADE INTO", lineage.made_into, lineage.made_into_total),
+        ("TRAINING DATA OF", lineage.trained, lineage.trained_total),
+    ]
+    for heading, relatives, total in groups:
+        if relatives:
+            emit()
+            emit_table(
+                _lineage_columns(heading),
+                list(map(_relative, relatives[:_ROWS_SHOWN])),
+                report=True,
+            )
+            _say_more(max(total, len(relatives)) - _ROWS_SHOWN, "repo")
+
+
+def _lineage_columns(heading: str) -> tuple[Column, ...]:
+    return (
+        Column(heading, whole=True),
+        Column("HOW"),
+        Column("HERE"),
+        Column("DOWNLOADS", "right"),
+        Column("THROUGH"),
+    )
+
+
+def _relative(relative: Relative) -> list[Cell | str | int]:
+    through = one_line(relative.through) if relative.distance > 1 else ""
+    here = {"mirrored": "mirrored", "known": "known only"}.get(relative.state or "", "no")
+    return [
+        one_line(relative.repo_id),
+        one_line(relative.relation or ""),
+        here,
+        count_cell(relative.downloads),
+        through,
+    ]
+
+
+def _print_events(page: RepoPage) -> None:
+    if not page.events:
+        return
+    emit()
+    rows: list[list[Cell | str | int]] = [
+        [
+            event.time[:10],
+            one_line(event.what),
+            one_line(event.before or ""),
+            one_line(event.after or ""),
+            one_line(event.detail or ""),
+        ]
+        for event in page.events[-_ROWS_SHOWN:]
+    ]
+    columns = (
+        Column("SEEN"),
+        Column("UPSTREAM"),
+        Column("BEFORE"),
+        Column("AFTER"),
+        Column("DETAIL"),
+    )
+    emit_table(columns, rows, report=True)
+
+
+def _say_more(more: int, one: str) -> None:
+    if more > 0:
+        emit(f"and {number_of(more, f'more {one}')}: --json")
+
+
+def _print_load(page: RepoPage, shell: str) -> None:
+    """The code as it is pasted: not indented, and nothing else in its lines."""
+    if page.load is None:
+        return
+    emit()
+    emit(f"load it, after {shell} in the shell:")
+    emit()
+    emit(page.load)
