@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 from mirror.catalog.record.evaluations import evaluated_on
 from mirror.catalog.record.record import Evaluation
@@ -40,18 +40,18 @@ class Seen:
     quantization: str | None = None
     subsets: tuple[Subset, ...] = ()
     rows: int | None = None
+    config: object = None
+    """``config.json`` of a model, or what upstream tells of it."""
     evaluations: tuple[Evaluation, ...] = ()
 
 
-def find_values(
-    key: RepoKey, stated: Stated, raw: Mapping[str, Any], seen: Seen
-) -> dict[str, tuple[str, ...]]:
+def find_values(key: RepoKey, stated: Stated, seen: Seen) -> dict[str, tuple[str, ...]]:
     """Give the values by field; also the relation of bases that ``stated`` lacks.
 
     ``stated`` is filled further.
     """
     if key.repo_type is RepoType.MODEL:
-        _of_model(key, stated, raw, seen)
+        _of_model(key, stated, seen)
     elif key.repo_type is RepoType.DATASET:
         _of_dataset(stated, seen)
     for name in evaluated_on(seen.evaluations):
@@ -59,7 +59,7 @@ def find_values(
     return {name: tuple(values)[:MAX_VALUES] for name, values in stated.values.items()}
 
 
-def _of_model(key: RepoKey, stated: Stated, raw: Mapping[str, Any], seen: Seen) -> None:
+def _of_model(key: RepoKey, stated: Stated, seen: Seen) -> None:
     for path in seen.paths:
         # Few of a repo's names are its own: config.json is looked at once for all repos.
         if (name := _MODEL_FORMAT(path.rpartition("/")[2])) is not None:
@@ -68,7 +68,7 @@ def _of_model(key: RepoKey, stated: Stated, raw: Mapping[str, Any], seen: Seen) 
                 stated.put("quantization", quantization)
     if seen.quantization is not None:
         stated.put("quantization", seen.quantization)
-    for name in quantizations_of_config(raw.get("config")):
+    for name in quantizations_of_config(seen.config):
         stated.put("quantization", name)
     for dtype in seen.dtypes:
         stated.put("dtype", dtype)

@@ -16,10 +16,12 @@ from mirror.catalog.record.cards import CardText, read_card
 from mirror.catalog.record.evaluations import find_evaluations
 from mirror.catalog.record.events import find_events, gated_of
 from mirror.catalog.record.found_values import Seen, find_values
+from mirror.catalog.record.inferred import base_of_adapter, library_of_files, task_of_config
 from mirror.catalog.record.prose import (
     MAX_DESCRIPTION,
     MAX_SUMMARY,
     MAX_TITLE,
+    find_papers,
     find_summary,
     find_title,
     plain_line,
@@ -34,7 +36,7 @@ from mirror.catalog.record.record import (
     RepoRecord,
 )
 from mirror.catalog.record.source import RepoSource
-from mirror.catalog.record.stated import find_stated
+from mirror.catalog.record.stated import Stated, find_stated
 from mirror.catalog.record.subsets import Subset, find_subsets
 from mirror.catalog.record.weights import Weights
 from mirror.catalog.values import (
@@ -90,8 +92,12 @@ class Contents:
     subsets: tuple[Subset, ...] | None = None
     """Those of the draft, with rows and columns that were counted."""
     weights: Weights | None = None
-    evaluations: tuple[object, ...] = field(default=())
+    evaluations: tuple[object, ...] = ()
     """The YAML of each file below ``.eval_results``."""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """``config.json`` of a model, where upstream has not told of it."""
+    adapter: Mapping[str, Any] = field(default_factory=dict)
+    """``adapter_config.json``."""
     problems: tuple[str, ...] = ()
 
 
@@ -113,19 +119,24 @@ def describe_draft(draft: Draft, contents: Contents) -> RepoRecord:
     key, files = source.key, source.manifest.files
     subsets = draft.subsets if contents.subsets is None else contents.subsets
     stated = find_stated(key.repo_type, raw, data)
+    if key.repo_type is RepoType.MODEL:
+        _infer(stated, draft, contents)
+    if "tags" not in raw:
+        stated.papers.update(dict.fromkeys(find_papers(card.body)))
     state = source.history[-1] if source.history else None
     dtypes = find_dtypes(raw) or dict(contents.weights.dtypes if contents.weights else {})
     rows = _rows(subsets)
     evaluations = find_evaluations(data, raw, contents.evaluations)
     seen = Seen(
         paths=[file.path for file in files],
+        config=raw.get("config") or contents.config,
         dtypes=dtypes,
         quantization=contents.weights.quantization if contents.weights else None,
         subsets=subsets,
         rows=rows,
         evaluations=evaluations,
     )
-    values = find_values(key, stated, raw, seen)
+    values = find_values(key, stated, seen)
     return RepoRecord(
         key=key,
         ref=source.ref,
@@ -165,6 +176,23 @@ def describe_draft(draft: Draft, contents: Contents) -> RepoRecord:
         evaluations=evaluations,
         events=find_events(source.history),
     )
+
+
+def _infer(stated: Stated, draft: Draft, contents: Contents) -> None:
+    """Add what upstream would have told of a model that is here without its word.
+
+    Where upstream was asked and named no task, there is none.
+    """
+    raw = draft.raw
+    config = raw.get("config") or contents.config
+    if not stated.tasks and "pipeline_tag" not in raw and (task := task_of_config(config)):
+        stated.tasks[task] = None
+    if not stated.libraries and "library_name" not in raw:
+        paths = [file.path for file in draft.source.manifest.files]
+        if (library := library_of_files(paths, config)) is not None:
+            stated.libraries[library] = None
+    if not stated.base_models and (base := base_of_adapter(contents.adapter)) is not None:
+        stated.base_models[base] = "adapter"
 
 
 def _joined(card: Mapping[str, Any], upstream: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -63,6 +63,10 @@ _OF_TEMPLATE: Final = re.compile(
     r"|developed by|model type|funded by|shared by|finetuned from)\b[^:]{0,40}:",
     re.IGNORECASE,
 )
+_PAPER: Final = re.compile(
+    r"(?:arxiv\.org/(?:abs|pdf)|huggingface\.co/papers|hf\.co/papers)/(\d{4}\.\d{4,5})(?!\d)"
+)
+_MAX_PAPERS: Final = 100
 _CARD_FOR: Final = re.compile(r"(?:data ?set|model) card (?:for|of) ", re.IGNORECASE)
 
 
@@ -94,6 +98,11 @@ def shorten(text: str, limit: int) -> str:
     cut = text[: limit - 1]
     space = cut.rfind(" ", limit // 2)
     return (cut[:space] if space > 0 else cut).rstrip(" ,;:.") + "…"
+
+
+def find_papers(markdown: str) -> tuple[str, ...]:
+    """Give the arXiv numbers of the papers that a card links to, as upstream tags them."""
+    return tuple(dict.fromkeys(_PAPER.findall(markdown)))[:_MAX_PAPERS]
 
 
 def find_title(markdown: str) -> str | None:

@@ -6,7 +6,9 @@ beside this one, which are pure.
 
 from __future__ import annotations
 
-from typing import Final
+import json
+from collections.abc import Mapping
+from typing import Any, Final
 
 from mirror.catalog.record.front_matter import MAX_CHARS, parse_yaml
 from mirror.catalog.record.metadata import (
@@ -22,13 +24,15 @@ from mirror.catalog.record.row_counts import fill_rows
 from mirror.catalog.record.source import read_source
 from mirror.catalog.record.weight_files import main_weights
 from mirror.catalog.record.weights import Weights, read_weights
-from mirror.catalog.values import clean_text
+from mirror.catalog.values import as_mapping, clean_text
 from mirror.errors import MirrorError
 from mirror.names import RepoKey, RepoType
 from mirror.store import Manifest, Store
 
 #: Files of evaluation results that are read: one for each benchmark.
 _MAX_EVALUATION_FILES: Final = 200
+#: Labels of a classifier with 20,000 classes take about 1 MB.
+_MAX_CONFIG_BYTES: Final = 4 << 20
 _EVALUATIONS: Final = ".eval_results/"
 
 
@@ -51,8 +55,27 @@ def _read_contents(store: Store, draft: Draft) -> Contents:
         subsets=fill_rows(store, draft.subsets, manifest.files),
         weights=_read_weights(store, draft),
         evaluations=tuple(_read_evaluations(store, manifest, problems)),
+        config=_read_config(store, draft, "config.json"),
+        adapter=_read_config(store, draft, "adapter_config.json"),
         problems=tuple(problems),
     )
+
+
+def _read_config(store: Store, draft: Draft, path: str) -> Mapping[str, Any]:
+    """Read a model's JSON file at the root, where upstream has not told what is in it."""
+    manifest = draft.source.manifest
+    if manifest.repo_type is not RepoType.MODEL or draft.raw.get("config"):
+        return {}
+    file = manifest.file(path)
+    if file is None or not file.present or file.sha256 is None:
+        return {}
+    if file.size > _MAX_CONFIG_BYTES:
+        return {}
+    try:
+        with store.blobs.open(file.sha256) as stream:
+            return as_mapping(json.loads(stream.read(_MAX_CONFIG_BYTES)))
+    except (MirrorError, OSError, ValueError, RecursionError):
+        return {}
 
 
 def _read_weights(store: Store, draft: Draft) -> Weights | None:
