@@ -226,8 +226,8 @@ def _against_sql(size: Size) -> str:
     return (
         f"The same answers (total, first page in its order, six facets) to {len(ratios)} of these"
         f" queries from plain SQL over the tables and their indexes, `documents_fts` for words,"
-        f" at {size.repos:,} repos, there the second time that each was asked, here the first: all are equal;"
-        f" {sum(ask['plain']):.1f} s against {ours:.2f} s in all,"
+        f" at {size.repos:,} repos, there the second time that each was asked, here the first:"
+        f" all are equal; {sum(ask['plain']):.1f} s against {ours:.2f} s in all,"
         f" **{sum(ask['plain']) / ours:.0f}×**. Query by query the median is"
         f" {statistics.median(ratios):.0f}× ({min(ratios):.0f}× to {max(ratios):.0f}×;"
         f" {statistics.median(without):.0f}× without words, {statistics.median(with_words):.0f}×"
