@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.catalog import SORTS, Catalog, Hit, Query, reindex
-from mirror.errors import UsageError
+from mirror.catalog import Catalog, Hit, reindex
+from mirror.catalog.fields import SORTS
+from mirror.catalog.query.parse import parse_query
+from mirror.catalog.query.query import OneOf, Query, Words
+from mirror.catalog.read.words import Tokenizer
+from mirror.errors import QueryTimeoutError, UsageError
 from mirror.names import RepoKey, RepoType
 from mirror.store import Observation, Store
 from tests.catalog.making import dataset, model, publish
@@ -75,8 +81,8 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
         yield catalog
 
 
-def ids(catalog: Catalog, query: Query) -> list[str]:
-    result = catalog.search(query)
+def ids(catalog: Catalog, text: str = "", **options: Any) -> list[str]:
+    result = catalog.search(parse_query(text, **options))
     assert result.total == len(list(result))
     return [str(hit.key) for hit in result.hits]
 
@@ -90,138 +96,222 @@ TAIWAN = "datasets/acme/taiwan"
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
-        (Query(task=("text-classification",)), {KLUE_SET, SENTIMENT}),
-        (Query(task=("Text Classification",)), {KLUE_SET, SENTIMENT}),
-        (Query(task=("topic-classification",)), {KLUE_SET}),
-        (
-            Query(task=("text-classification",), language=("ko",), license=("cc-by-sa-4.0",)),
-            {KLUE_SET},
-        ),
-        (Query(language=("ko",)), {KLUE_SET, ROBERTA, SENTIMENT}),
-        (Query(language=("Korean",), repo_type=RepoType.MODEL), {ROBERTA, SENTIMENT}),
-        (Query(language=("zh",)), {TAIWAN}),
-        (Query(language=("zh-Hant",)), {TAIWAN}),
-        (Query(language=("zh-Hans",)), set()),
-        (Query(language=("zh", "ko"), license=("mit",)), {TAIWAN, SENTIMENT}),
-        (Query(license=("MIT License",)), {TAIWAN, SENTIMENT}),
-        (Query(license=("klue-1",)), {ROBERTA}),
-        (Query(license=("other",)), {ROBERTA}),
-        (Query(license=("unknown",)), {"models/klue/klue", "spaces/acme/demo"}),
-        (Query(library=("Transformers",)), {ROBERTA}),
-        (Query(author=("acme",), repo_type=RepoType.DATASET), {TAIWAN}),
-        (Query(author=("KLUE",)), {KLUE_SET, ROBERTA, "models/klue/klue"}),
-        (Query(tags=("ko",)), {ROBERTA, SENTIMENT}),
-        (Query(tags=("ko", "pytorch")), {ROBERTA}),
-        (Query(repo_type=RepoType.SPACE), {"spaces/acme/demo"}),
-        (Query("독해"), {KLUE_SET}),
-        (Query("감정"), {KLUE_SET, SENTIMENT}),
-        (Query("감정분석"), {KLUE_SET, SENTIMENT}),
-        (Query(unicodedata.normalize("NFD", "감정분석")), {KLUE_SET, SENTIMENT}),
-        (Query("ＫＬＵＥ 감정"), {KLUE_SET}),
-        (Query("klue/roberta"), {ROBERTA}),
-        (Query("법"), set()),
-        (Query("法"), {TAIWAN}),
-        (Query("법률 OR 감정"), set()),
-        (Query("klue", language=("ko",)), {KLUE_SET, ROBERTA}),
-        (Query("fill-mask"), {KLUE_SET, ROBERTA}),
-        (Query("nothing like this"), set()),
-        (Query("???"), set()),
+        ("task:text-classification", {KLUE_SET, SENTIMENT}),
+        ('task:"Text Classification"', {KLUE_SET, SENTIMENT}),
+        ("task:topic-classification", {KLUE_SET}),
+        ("task:text-classification language:ko license:cc-by-sa-4.0", {KLUE_SET}),
+        ("language:ko", {KLUE_SET, ROBERTA, SENTIMENT}),
+        ("language:Korean type:model", {ROBERTA, SENTIMENT}),
+        ("language:ko+en", {SENTIMENT}),
+        ("language:zh", {TAIWAN}),
+        ("language:zh-Hant", {TAIWAN}),
+        ("language:zh-Hans", set()),
+        ("language:zh,ko license:mit", {TAIWAN, SENTIMENT}),
+        ('license:"MIT License"', {TAIWAN, SENTIMENT}),
+        ("license:klue-1", {ROBERTA}),
+        ("license:other", {ROBERTA}),
+        ("license:unknown", {"models/klue/klue", "spaces/acme/demo"}),
+        ("-license:unknown type:model", {ROBERTA, SENTIMENT}),
+        ("library:Transformers", {ROBERTA}),
+        ("author:acme type:dataset", {TAIWAN}),
+        ("author:KLUE", {KLUE_SET, ROBERTA, "models/klue/klue"}),
+        ("tag:ko", {ROBERTA, SENTIMENT}),
+        ("tag:ko+pytorch", {ROBERTA}),
+        ("type:space", {"spaces/acme/demo"}),
+        ("downloads:>=50", {KLUE_SET, ROBERTA}),
+        ("downloads:<900", {ROBERTA}),
+        ("-downloads:<900 type:model", {SENTIMENT, "models/klue/klue"}),
+        ("updated:>=2026", {ROBERTA}),
+        ("updated:<2026-01-01", {KLUE_SET}),
+        ("독해", {KLUE_SET}),
+        ("감정", {KLUE_SET, SENTIMENT}),
+        ("감정분석", {KLUE_SET, SENTIMENT}),
+        ('"감정분석"', {KLUE_SET}),
+        ('"감정 분석"', {SENTIMENT}),
+        (unicodedata.normalize("NFD", "감정분석"), {KLUE_SET, SENTIMENT}),
+        ("ＫＬＵＥ 감정", {KLUE_SET}),
+        ("감정 -klue", {SENTIMENT}),
+        ("법", set()),
+        ("法", {TAIWAN}),
+        ("法律", {TAIWAN}),
+        ("trained", {ROBERTA}),
+        ('"trained on klue"', {ROBERTA}),
+        ('"on trained"', set()),
+        ("roberta-large", {ROBERTA}),
+        ("large-klue", set()),
+        ("klue/klue", {KLUE_SET, "models/klue/klue"}),
+        ('"!"', set()),
     ],
-    ids=lambda value: str(value)[:60] if isinstance(value, Query) else "",
-)
-def test_filters_and_words(catalog: Catalog, query: Query, expected: set[str]) -> None:
+)  # fmt: skip
+def test_filters_and_words(catalog: Catalog, query: str, expected: set[str]) -> None:
     assert set(ids(catalog, query)) == expected
 
 
-def test_a_word_in_the_id_goes_before_one_in_the_text(catalog: Catalog) -> None:
-    found = ids(catalog, Query("sentiment"))
-    klue = ids(catalog, Query("klue"))
-
-    assert found == [SENTIMENT]
-    assert klue[-1] == ROBERTA or klue.index(ROBERTA) > 0
+def test_what_was_typed_in_full_goes_first_then_what_is_named_so(catalog: Catalog) -> None:
+    assert ids(catalog, "klue/ROBERTA-large")[0] == ROBERTA
+    assert set(ids(catalog, "klue")[:2]) == {KLUE_SET, "models/klue/klue"}
+    assert ids(catalog, "klue")[2] == ROBERTA
+    assert ids(catalog, "sentiment") == [SENTIMENT]
 
 
 @pytest.mark.parametrize(
-    ("sort", "first"),
+    ("sort", "first", "last"),
     [
-        (None, KLUE_SET),
-        ("relevance", KLUE_SET),
-        ("downloads", KLUE_SET),
-        ("likes", ROBERTA),
-        ("modified", ROBERTA),
-        ("created", ROBERTA),
-        ("size", ROBERTA),
-        ("name", "spaces/acme/demo"),
+        ("relevance", KLUE_SET, None),
+        ("downloads", KLUE_SET, ROBERTA),
+        ("likes", ROBERTA, KLUE_SET),
+        ("updated", ROBERTA, KLUE_SET),
+        ("created", ROBERTA, ROBERTA),
+        ("size", ROBERTA, None),
+        ("parameters", None, None),
+        ("name", "spaces/acme/demo", ROBERTA),
     ],
 )
-def test_orders(catalog: Catalog, sort: str | None, first: str) -> None:
-    found = ids(catalog, Query(sort=sort))
+def test_sorts(catalog: Catalog, sort: str, first: str | None, last: str | None) -> None:
+    """``last``: what the other way round begins with; what is not known is last both ways."""
+    found, other = ids(catalog, sort=sort), ids(catalog, sort=sort, ascending=sort != "name")
 
-    assert found[0] == first
+    assert found[0] == first or first is None
+    assert other[0] == last or last is None
+    assert sorted(found) == sorted(other)
     assert len(found) == 6
 
 
-def test_every_order_has_a_test() -> None:
-    marks = test_orders.pytestmark  # type: ignore[attr-defined]
+def test_every_sort_has_a_test() -> None:
+    marks = test_sorts.pytestmark  # type: ignore[attr-defined]
 
-    assert {sort for sort, _ in marks[0].args[1]} == {None, *SORTS}
+    assert {sort for sort, *_ in marks[0].args[1]} == {"relevance", *SORTS}
 
 
 def test_pages_of_hits(catalog: Catalog) -> None:
-    pages = [catalog.search(Query(limit=2, offset=offset)) for offset in (0, 2, 4, 6)]
+    pages = [catalog.search(parse_query(limit=2, offset=offset)) for offset in (0, 2, 4, 6)]
 
     assert [page.total for page in pages] == [6, 6, 6, 6]
     assert [len(page.hits) for page in pages] == [2, 2, 2, 0]
     assert len({hit.key for page in pages for hit in page.hits}) == 6
-    assert catalog.search(Query(limit=0)).hits == ()
+    assert catalog.search(parse_query(limit=0)).hits == ()
 
 
 def test_a_hit_tells_what_a_list_needs(catalog: Catalog) -> None:
-    (hit,) = catalog.search(Query("roberta")).hits
+    (hit,) = catalog.search(parse_query("roberta")).hits
 
     assert isinstance(hit, Hit)
     assert (hit.tasks, hit.languages, hit.licenses) == (("fill-mask",), ("ko",), ("klue-1",))
     assert (hit.libraries, hit.downloads, hit.likes) == (("transformers",), 50, 90)
     assert hit.last_modified == "2026-01-01T00:00:00Z"
-    assert (hit.files, hit.partial, hit.gated) == (2, False, None)
-    assert hit.snippet == "RoBERTa"
+    assert (hit.files, hit.partial, hit.gated, hit.state) == (2, False, None, "mirrored")
+    assert (hit.snippet, hit.highlights) == ("RoBERTa", ((0, 7),))
 
 
-def test_snippets_show_the_card_as_it_was_written(catalog: Catalog) -> None:
-    (hit,) = catalog.search(Query("문장의 감정")).hits
+@pytest.mark.parametrize(
+    ("query", "snippet", "marked"),
+    [
+        ('"문장의 감정"', "문장의 감정을 분류합니다. 링크", ["문장의 감정"]),
+        ("문장 분류 type:model", "문장의 감정을 분류합니다. 링크", ["문장", "분류"]),
+        ("감정분석 type:model", "감정 분석", ["감정 분석"]),
+        ("sentiment", None, []),
+    ],
+)
+def test_snippets_show_the_card_as_it_was_written(
+    catalog: Catalog, query: str, snippet: str | None, marked: list[str]
+) -> None:
+    (hit,) = catalog.search(parse_query(query)).hits
 
-    assert hit.snippet == "문장의 감정을 분류합니다. 링크"
+    assert hit.snippet == snippet
+    assert [snippet[start:end] for start, end in hit.highlights] == marked if snippet else True
 
 
 def test_hits_have_a_json_form(catalog: Catalog) -> None:
-    form = json.loads(json.dumps(catalog.search(Query("감정")).as_json()))
+    result = catalog.search(parse_query("감정"), facets=("task",))
+    form = json.loads(json.dumps(result.as_json()))
 
     assert form["total"] == 2
     assert {(hit["repo_type"], hit["repo_id"]) for hit in form["hits"]} == {
         ("dataset", "klue/klue"),
         ("model", "acme/sentiment"),
     }
+    assert form["facets"][0]["values"][0]["value"] == "text-classification"
 
 
-def test_a_page(catalog: Catalog) -> None:
-    page = catalog.page(dataset("klue/klue"))
+def test_a_slip_in_a_vocabulary_is_an_error_that_names_what_was_meant(catalog: Catalog) -> None:
+    with pytest.raises(UsageError, match="text-clasification") as caught:
+        catalog.search(Query(filters=(OneOf("task", ("text-clasification",)),)))
 
-    assert page is not None
-    assert page.title == "KLUE"
-    assert page.summary is not None
-    assert page.summary.startswith("한국어 자연어 이해 평가")
-    assert page.subtasks == ("topic-classification",)
-    (subset,) = page.subsets
-    assert (subset.name, subset.is_default) == ("default", True)
-    (split,) = subset.splits
-    assert (split.name, split.rows, split.rows_from, split.files) == ("train", 3, "jsonl", 1)
-    assert [file.path for file in page.file_list] == ["README.md", "data/train.jsonl"]
-    assert page.card.startswith("# Dataset Card for KLUE")
-    assert json.loads(json.dumps(page.as_json()))["subsets"][0]["splits"][0]["rows"] == 3
+    assert caught.value.hint is not None
+    assert "task:text-classification" in caught.value.hint
 
 
-def test_a_page_of_a_repo_that_is_not_there(catalog: Catalog) -> None:
-    assert catalog.page(model("no/body")) is None
+def test_a_value_that_no_repo_here_has_is_said(catalog: Catalog) -> None:
+    elsewhere = catalog.search(parse_query("task:depth-estimation"))
+    misspelt = catalog.search(parse_query("author:acmee"))
+
+    assert (elsewhere.total, misspelt.total) == (0, 0)
+    assert elsewhere.hints == ("no repo here has task:depth-estimation",)
+    assert misspelt.hints == ("no repo here has author:acmee: did you mean acme?",)
+    assert catalog.search(parse_query("author:acme")).hints == ()
+
+
+def test_sorts_and_facets_that_there_are_not_are_refused(catalog: Catalog) -> None:
+    with pytest.raises(UsageError, match="best"):
+        catalog.search(Query(sort="best"))
+    with pytest.raises(UsageError, match="colour"):
+        catalog.search(Query(), facets=("colour",))
+    with pytest.raises(UsageError, match="colour"):
+        catalog.search(Query(filters=(OneOf("colour", ("red",)),)))
+
+
+def test_a_search_that_takes_too_long_says_so_and_leaves_the_catalog_usable(
+    catalog: Catalog,
+) -> None:
+    with pytest.raises(QueryTimeoutError, match="took longer than 0 s") as caught:
+        catalog.search(parse_query("감정 klue"), timeout=0)
+
+    assert caught.value.hint is not None
+    assert "--timeout" in caught.value.hint
+    assert catalog.search(parse_query("감정")).total == 2
+
+
+TYPED = st.text(max_size=30) | st.text("\"'*^:-+(){}[]%_;\\ANDORNEAR 독해klue", max_size=30)
+
+
+@given(text=TYPED, word=TYPED, phrase=st.booleans())
+def test_nothing_that_is_typed_is_a_fault(
+    catalog: Catalog, text: str, word: str, phrase: bool
+) -> None:
+    """The catalog takes what a query may hold, however it was made."""
+    assert catalog.search(Query((Words(text.replace("\0", ""), phrase),))).total <= 6
+    for field in ("author", "tag", "task", "language"):
+        try:
+            catalog.search(Query(filters=(OneOf(field, (word,)),)), facets=(field,))
+        except UsageError as error:
+            assert error.hint
+    catalog.find(text)
+
+
+def test_lone_surrogates_of_a_terminal_are_no_fault(catalog: Catalog) -> None:
+    # What Python makes of bytes on the command line that are not UTF-8.
+    typed = b"klue\xff".decode("utf-8", "surrogateescape")
+
+    assert catalog.search(parse_query(typed)).total >= 0
+    assert catalog.search(parse_query(tag=typed, author=typed)).total == 0
+    assert catalog.find(typed) == []
+
+
+TEXTS = st.text(max_size=40) | st.text("aé́ßŁ가나ㄱ한ｱ々〇①²_'-.\u0301\u200d़", max_size=20)
+
+
+@given(text=TEXTS)
+def test_text_is_cut_into_words_as_the_index_cuts_it(text: str) -> None:
+    index = sqlite3.connect(":memory:")
+    index.execute("CREATE VIRTUAL TABLE f USING fts5(t, tokenize='unicode61 remove_diacritics 2')")
+    index.execute("INSERT INTO f VALUES (?)", (text,))
+    index.execute("CREATE VIRTUAL TABLE v USING fts5vocab(f, instance)")
+    expected = [row[0] for row in index.execute("SELECT term FROM v ORDER BY offset")]
+    index.close()
+    tokenizer = Tokenizer()
+
+    assert list(tokenizer.cut(text)) == expected
+    assert list(tokenizer.cut(text)) == expected
 
 
 @pytest.mark.parametrize(
@@ -255,52 +345,6 @@ def test_summaries_and_stats(catalog: Catalog) -> None:
     assert stats.files == sum(summary.files for summary in everything)
     assert {s.upstream_state for s in everything} == {"ok", "gone"}
     assert stats.as_json()["schema"] == stats.schema
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"sort": "best"},
-        {"limit": -1},
-        {"limit": 10**9},
-        {"offset": -1},
-        {"offset": 2**70},
-        {"text": "a " * 40},
-        {"text": " ".join(f"w{n}" for n in range(40))},
-        {"text": "x" * 2_000},
-        {"tags": ("x" * 5_000,)},
-        {"license": ("mit",) * 500},
-    ],
-)
-def test_a_query_is_checked_when_it_is_made(wrong: dict[str, object]) -> None:
-    if wrong == {"text": "a " * 40}:
-        assert Query(**wrong).words == ('"a"',)  # type: ignore[arg-type]
-        return
-    with pytest.raises(UsageError):
-        Query(**wrong)  # type: ignore[arg-type]
-
-
-TYPED = st.text(max_size=30) | st.text("\"'*^:-+(){}[]%_;\\ANDORNEAR 독해klue", max_size=30)
-
-
-@given(text=TYPED, word=TYPED)
-def test_nothing_that_is_typed_is_an_error(catalog: Catalog, text: str, word: str) -> None:
-    query = Query(
-        text, task=(word,), language=(word,), license=(word,), library=(word,), tags=(word,)
-    )
-
-    assert catalog.search(query).total == 0 or word
-    assert catalog.search(Query(text)).total <= 6
-    catalog.find(text)
-
-
-def test_lone_surrogates_of_a_terminal_are_no_error(catalog: Catalog) -> None:
-    # What Python makes of bytes on the command line that are not UTF-8.
-    typed = b"klue\xff".decode("utf-8", "surrogateescape")
-
-    assert catalog.search(Query(typed)).total >= 0
-    assert catalog.search(Query(tags=(typed,), language=(typed,), author=(typed,))).total == 0
-    assert catalog.find(typed) == []
 
 
 def test_the_catalog_is_opened_by_any_sqlite_tool(catalog: Catalog, tmp_path: Path) -> None:
