@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from mirror.catalog import Query, parse_query
@@ -114,6 +116,67 @@ def test_ranges(text: str, low: int | str | None, high: int | str | None) -> Non
     assert only(text) == Between(text.partition(":")[0], low, high)
 
 
+def test_one_of_several_ranges() -> None:
+    assert parse_query("params:<1B,>70B").filters == (
+        Between("params", None, None),
+        Between("params", 10**9, 70 * 10**9 + 1, excluded=True),
+    )
+    assert parse_query("likes:1..5,3..9,20").filters == (
+        Between("likes", 1, 21),
+        Between("likes", 10, 20, excluded=True),
+    )
+    assert parse_query("-likes:1,5").filters == (
+        Between("likes", 1, 2, excluded=True),
+        Between("likes", 5, 6, excluded=True),
+    )
+    assert only("params:*") == Between("params")
+
+
+def test_several_bounds_of_one_key_must_all_fit() -> None:
+    assert parse_query("likes:>=10 likes:<20").filters == (
+        Between("likes", 10, None),
+        Between("likes", None, 20),
+    )
+
+
+def test_an_age_is_counted_from_today() -> None:
+    before = datetime.now(UTC).date()
+    young, also, old, day = map(
+        only, ["updated:<30d", "updated:30d", "updated:>1y", "updated:today"]
+    )
+    after = datetime.now(UTC).date()
+
+    def days_ago(days: int) -> set[str]:
+        dates = (before - timedelta(days), after - timedelta(days))
+        return {f"{date}T00:00:00Z" for date in dates}
+
+    assert isinstance(young, Between) and isinstance(old, Between) and isinstance(day, Between)
+    assert young == also
+    assert (young.low in days_ago(30), young.high) == (True, None)
+    assert (old.low, old.high in days_ago(365)) == (None, True)
+    assert (day.low in days_ago(0), day.high in days_ago(-1)) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("“기계 독해” license：mit", '"기계 독해" license:mit'),
+        ("−license:mit –뉴스", "-license:mit -뉴스"),
+        ("downloads>1000 params<=1B", "downloads:>1000 params:<=1B"),
+        ("license:-mit", "-license:mit"),
+        ("-license:-mit", "license:mit"),
+    ],
+)
+def test_what_keyboards_and_habits_make_of_it(text: str, plain: str) -> None:
+    assert parse_query(text) == parse_query(plain)
+
+
+def test_an_argument_excludes_too() -> None:
+    assert parse_query(license="-mit,gpl") == parse_query("-license:mit,gpl")
+    assert only('tag:"-x"') == OneOf("tag", ("-x",))
+    assert str(parse_query('tag:"-x"')) == 'tag:"-x"'
+
+
 @pytest.mark.parametrize(
     "text", ["https://huggingface.co/klue", "12:30", r"C:\models", "Note: this", "torch::nn", "-"]
 )
@@ -140,7 +203,7 @@ def test_words_phrases_and_what_must_not_be_there() -> None:
         ("x size:<1parsec", "'<1parsec' is no number", "<1parsec", None),
         ("updated:2026-13", "is no date", "2026-13", None),
         ("likes:5..1", "begins after its end", "5..1", None),
-        ("params:1B,7B", "one range, without commas", "1B,7B", None),
+        ("params:1B,big", "'big' is no number", "1B,big", None),
         ("a type:paper", "'paper' is none of model, dataset, space", "paper", None),
         ("license:", "license: needs a value", "license:", None),
         ("-language:ko+en", "a minus takes values with a comma", "ko+en", None),

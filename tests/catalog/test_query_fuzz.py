@@ -17,6 +17,7 @@ _PIECES = st.sampled_from(
         "ko", "zh-Hant", "Korean", "no", "Apache License 2.0", "c++", "text classification",
         "기계독해", "기계 독해", "日本語", "ＢＥＲＴ", "\u202eabc", "\0", "\ud800",
         "https://huggingface.co/a/b", "datasets/a/b", "arxiv:1810.04805", "%", "_", "*", "NEAR(",
+        "30d", "today", "*", "\u201c", "\u2212", "\uff1a",
         "12:30", "'; DROP TABLE repos; --",
     ]
 )  # fmt: skip

@@ -16,7 +16,11 @@ from mirror.catalog.query.errors import QueryError
 from mirror.catalog.query.nearest import nearest
 
 _SPACE: Final = re.compile(r"\s+")
-_KEY: Final = re.compile(r"([A-Za-z][A-Za-z_-]+):")
+#: Also with the colon of an East Asian keyboard, and ``params<1B``.
+_KEY: Final = re.compile(r"([A-Za-z][A-Za-z_-]+)(?:[:\uff1a]|(?=[<>]))")
+#: Signs that editors and keyboards write in place of those that are meant, one for one.
+_SAME: Final = str.maketrans(dict.fromkeys("\u201c\u201d\u201e\u201f\uff02", '"'))
+_MINUS: Final = frozenset("-\u2212\u2013")
 #: What a value may be made of outside quotes, up to the next space.
 _BARE: Final = re.compile(r'[^\s"]+')
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
@@ -40,6 +44,8 @@ class Term:
     excluded: bool
     key: str | None
     """The name of a field; ``None`` for text."""
+    value: int
+    """Where the text begins, or the value of the key."""
     pieces: tuple[Piece, ...]
     """Of ``license:"a b",mit``: ``a b`` quoted, ``,mit`` not. Of text it is one."""
 
@@ -50,6 +56,7 @@ def terms(text: str) -> Iterator[Term]:
     Raises:
         QueryError: quotes that do not end, or a key that there is not.
     """
+    text = text.translate(_SAME)
     place = 0
     while True:
         if (space := _SPACE.match(text, place)) is not None:
@@ -62,14 +69,14 @@ def terms(text: str) -> Iterator[Term]:
 
 
 def _term(text: str, start: int) -> Term:
-    excluded = text[start] == "-" and start + 1 < len(text) and not text[start + 1].isspace()
+    excluded = text[start] in _MINUS and start + 1 < len(text) and not text[start + 1].isspace()
     place = start + excluded
     key, place = _key(text, place)
     if key is None:
         piece, end = _text(text, place)
-        return Term(start, end, excluded, None, (piece,))
+        return Term(start, end, excluded, None, place, (piece,))
     pieces, end = _value(text, place)
-    return Term(start, end, excluded, key, pieces)
+    return Term(start, end, excluded, key, place, pieces)
 
 
 def _key(text: str, place: int) -> tuple[str | None, int]:
@@ -77,8 +84,11 @@ def _key(text: str, place: int) -> tuple[str | None, int]:
     if found is None:
         return None, place
     field = NAMES.get(found[1].lower().replace("-", "_"))
-    if field is not None:
+    compared = not found[0].endswith((":", "\uff1a"))
+    if field is not None and (field.kind != "set" or not compared):
         return field.name, found.end()
+    if compared or found[0].endswith("\uff1a"):  # 10K<n, Note：a
+        return None, place
     rest = text[found.end() : found.end() + 1]
     if not rest or rest.isspace() or rest in "/\\:":  # https://…, Note: …, torch::nn
         return None, place
@@ -132,6 +142,7 @@ def pieces_of(text: str) -> tuple[Piece, ...]:
     Raises:
         QueryError: quotes that do not end.
     """
+    text = text.translate(_SAME)
     pieces: list[Piece] = []
     place = 0
     while place < len(text):

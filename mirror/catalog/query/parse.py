@@ -24,7 +24,7 @@ from mirror.catalog.query.query import (
     Query,
     Words,
 )
-from mirror.catalog.query.ranges import parse_range
+from mirror.catalog.query.ranges import parse_ranges
 from mirror.catalog.query.values import normal_values
 from mirror.catalog.values import clean_text
 from mirror.errors import UsageError
@@ -126,9 +126,7 @@ def _add_term(found: _Parts, text: str, term: Term) -> None:
     try:
         _add_filter(found, FIELDS[term.key], term.pieces, excluded=term.excluded)
     except ValueError as error:
-        place = text.index(":", term.start) + 1
-        if place >= term.end:
-            place = term.start
+        place = term.value if term.value < term.end else term.start
         raise QueryError(str(error), text, place, term.end - place) from None
 
 
@@ -172,16 +170,13 @@ def _add_filter(found: _Parts, field: Field, pieces: tuple[Piece, ...], *, exclu
     Raises:
         ValueError: says what is wrong with it.
     """
+    if pieces and pieces[0].text.startswith("-") and not pieces[0].quoted:
+        # license:-mit, and above all an argument in Python: license="-mit"
+        pieces, excluded = (Piece(pieces[0].text[1:], quoted=False), *pieces[1:]), not excluded
     if field.kind != "set":
         text = "".join(piece.text for piece in pieces)
-        if "," in text:
-            raise ValueError(
-                f"{field.name} takes one range, without commas: {field.name}:1000..5000"
-            )
-        between = parse_range(field, text, excluded=excluded)
-        if isinstance(between, str):
-            raise ValueError(between)
-        found.between.setdefault(field.name, {})[between] = None
+        ranges = parse_ranges(field, text, excluded=excluded)
+        found.between.setdefault(field.name, {}).update(dict.fromkeys(ranges))
         return
     groups = [_normal(field, group) for group in _groups(pieces)]
     if not all(groups):

@@ -2,12 +2,13 @@
 
 What is written stands for an interval: ``2024-06`` for a month, ``7B`` for whatever is
 called 7B when rounded (6.5 to under 7.5 billion), ``1000`` for itself. A comparison is
-with the interval: ``>2024-06`` begins in July.
+with the interval: ``>2024-06`` begins in July. An age (``30d``) is counted from today.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -30,11 +31,16 @@ _SIZES: Final = {
     **{f"{prefix}ib": 1024**power for power, prefix in enumerate("kmgtp", 1)},
 }
 _SIZE_FIELDS: Final = frozenset({"size"})
+_AGE: Final = re.compile(r"(\d{1,5})\s*(d|w|m|y)")
+_DAYS: Final = {"d": 1, "w": 7, "m": 30, "y": 365}
+_DAYS_BACK: Final = {"today": 0, "yesterday": 1}
+#: Any value at all, as long as there is one.
+ANY: Final = "*"
 
 _EXAMPLES: Final = {
     "size": "<2GB, >=500MB or 1GB..10GB",
     "number": "<1B, >=1000 or 1B..7B",
-    "date": ">=2026-01, <2025 or 2024-06..2024-12",
+    "date": ">=2026-01, 2024-06..2024-12 or <30d",
 }
 
 
@@ -51,16 +57,50 @@ class _Span:
     """The first after ``exact``."""
 
 
-def parse_range(field: Field, text: str, *, excluded: bool = False) -> Between | str:
-    """Read the range of a number or date; where it is none, say why in a sentence."""
+def parse_ranges(field: Field, text: str, *, excluded: bool = False) -> tuple[Between, ...]:
+    """Read the ranges of a number or date, of which one must fit: ``<1B,>70B``.
+
+    Given as filters that all must fit: from the least bound to the greatest, without the
+    gaps in between.
+
+    Raises:
+        ValueError: it is no range; says why in a sentence.
+    """
+    parts = [part for part in text.split(",") if part.strip()] or [text]
+    found = [_parse_range(field, part, excluded) for part in parts]
+    return tuple(found) if excluded or len(found) == 1 else tuple(_joined(field.name, found))
+
+
+def _joined(name: str, ranges: list[Between]) -> Iterator[Between]:
+    """The hull of ranges, then the gaps between them, excluded."""
+    ranges = sorted(ranges, key=lambda item: (item.low is not None, _comparable(item.low)))
+    gaps: list[Between] = []
+    end = ranges[0].high
+    for item in ranges[1:]:
+        if end is None:
+            break
+        if item.low is not None and _comparable(item.low) > _comparable(end):
+            gaps.append(Between(name, end, item.low, excluded=True))
+        if item.high is None or _comparable(item.high) > _comparable(end):
+            end = item.high
+    yield Between(name, ranges[0].low, end)
+    yield from gaps
+
+
+def _parse_range(field: Field, text: str, excluded: bool) -> Between:
+    if text.strip() == ANY:
+        return Between(field.name, None, None, excluded)
     low, dots, high = text.partition("..")
     if dots:
-        return _between(field, low.strip(), high.strip(), excluded)
+        high, below = high.strip().removeprefix("<").lstrip(), high.lstrip().startswith("<")
+        return _between(field, low.strip(), high, excluded, below=below)
     found = _COMPARISON.fullmatch(text)
     sign, value = (found[1], found[2]) if found is not None else (None, text)
+    if field.kind == "date" and (age := _AGE.fullmatch(value.lower())) is not None:
+        return _aged(field, _days_ago(int(age[1]) * _DAYS[age[2]]), sign, excluded)
     span = _span(field, value)
     if span is None:
-        return _not_understood(field, text)
+        raise _not_understood(field, text)
     low_bound: int | str | None = span.low
     high_bound = span.end
     if sign in {"<", "<=", "≤"}:
@@ -70,28 +110,48 @@ def parse_range(field: Field, text: str, *, excluded: bool = False) -> Between |
         high_bound = None
         low_bound = span.after if sign == ">" else span.exact
         if low_bound is None:
-            return f"nothing comes after {value}"
+            raise ValueError(f"nothing comes after {value}")
     return Between(field.name, low_bound, high_bound, excluded)
 
 
-def _between(field: Field, low: str, high: str, excluded: bool) -> Between | str:
+def _aged(field: Field, day: str, sign: str | None, excluded: bool) -> Between:
+    """``<30d`` is younger, thus later; without a sign it is meant as well."""
+    if sign in {">", ">=", "≥"}:
+        return Between(field.name, None, day, excluded)
+    return Between(field.name, day, None, excluded)
+
+
+def _days_ago(days: int) -> str:
+    """The beginning of a day, UTC: so that the same question has the same answer all day."""
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    try:
+        return _iso(today - timedelta(days=days))
+    except OverflowError:
+        return "0001-01-01T00:00:00Z"
+
+
+def _between(field: Field, low: str, high: str, excluded: bool, *, below: bool) -> Between:
+    """From ``low`` to ``high``, or to what is ``below`` it (``1K..<10K``)."""
     first, last = _span(field, low) if low else None, _span(field, high) if high else None
     if (low and first is None) or (high and last is None) or not (low or high):
-        return _not_understood(field, f"{low}..{high}")
-    start, end = first.exact if first else None, last.after if last else None
+        raise _not_understood(field, f"{low}..{high}")
+    start = first.exact if first else None
+    end = None if last is None else last.exact if below else last.after
     if start is not None and end is not None and _comparable(start) >= _comparable(end):
-        return f"{low}..{high} begins after its end"
+        raise ValueError(f"{low}..{high} begins after its end")
     return Between(field.name, start, end, excluded)
 
 
-def _comparable(bound: int | str) -> tuple[int, str]:
+def _comparable(bound: int | str | None) -> tuple[int, str]:
     """Make bounds of one field comparable."""
-    return (bound, "") if isinstance(bound, int) else (0, bound)
+    return (bound or 0, "") if bound is None or isinstance(bound, int) else (0, bound)
 
 
-def _not_understood(field: Field, text: str) -> str:
+def _not_understood(field: Field, text: str) -> ValueError:
     example = _EXAMPLES["size" if field.name in _SIZE_FIELDS else field.kind]
-    return f"{text.strip()!r} is no {field.kind}: write for example {field.name}:{example}"
+    return ValueError(
+        f"{text.strip()!r} is no {field.kind}: write for example {field.name}:{example}"
+    )
 
 
 def _span(field: Field, text: str) -> _Span | None:
@@ -115,6 +175,8 @@ def _number(field: Field, text: str) -> _Span | None:
 
 
 def _date(text: str) -> _Span | None:
+    if text in _DAYS_BACK:
+        text = _days_ago(_DAYS_BACK[text])[:10]
     found = _DATE.fullmatch(text)
     if found is None:
         return None

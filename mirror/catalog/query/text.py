@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from mirror.catalog.query.query import Between, OneOf, Query, Words
+from mirror.catalog.query.ranges import ANY
 
 #: What means something in a value.
-_SPECIAL: Final = re.compile(r'[\s",+]')
+_SPECIAL: Final = re.compile(r'^-|[\s",+]')
 
 
 def query_text(query: Query) -> str:
@@ -45,6 +46,8 @@ def _quoted(text: str) -> str:
 
 def _range(item: Between) -> str:
     low, high = item.low, item.high
+    if low is None and high is None:
+        return ANY
     if low is None:
         return f"<{high}"
     if high is None:
