@@ -132,13 +132,13 @@ def _ranges(sets: Sets, field: str, among: BitMap) -> _Counted:
 
 
 def _range_of(field: str, bucket: str) -> str:
-    """Give the range as a query has it: ``2026``, or ``1B..10B``."""
+    """Give the range as a query has it: ``2026``, or ``1B..<10B``."""
     if FIELDS[field].kind == "date":
         return bucket[:4]
     if bucket == "0":
         return bucket
     least = 10 ** (len(bucket) - 1)
-    return f"{_short(field, least)}..{_short(field, 10 * least)}"
+    return f"{_short(field, least)}..<{_short(field, 10 * least)}"
 
 
 def _short(field: str, number: int) -> str:
