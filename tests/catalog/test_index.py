@@ -19,6 +19,7 @@ from mirror.names import RepoKey
 from mirror.store import Observation, Store
 from mirror.store.atomic import is_temporary
 from tests.catalog.making import dataset, dump, model, publish
+from tests.catalog.test_weights import safetensors
 from tests.store.making import commit_of
 
 CARD = """---
@@ -30,6 +31,10 @@ tags: [tiny]
 
 감정분석 모델입니다.
 """
+
+RESULTS = "[{results: [{dataset: {type: klue}, metrics: [{type: f1, value: 0.9}]}]}]"
+TOLD = CARD.replace("tags:", f"model-index: {RESULTS}\ntags:")
+WEIGHTS = safetensors(a=("BF16", [1000]))
 
 
 def only_the_catalog(path: Path) -> None:
@@ -44,9 +49,13 @@ def test_every_kind_of_row_is_there(store: Store, path: Path) -> None:
     publish(
         store,
         model("acme/new"),
-        {"model.safetensors": b"1234"},
-        {"tags": ["ko", "base_model:quantized:acme/old"], "downloads": 5, "gated": "auto"},
-        card=CARD,
+        {"model.safetensors": WEIGHTS},
+        {
+            "tags": ["ko", "base_model:quantized:acme/old", "arxiv:1810.04805"],
+            "downloads": 5,
+            "gated": "auto",
+        },
+        card=TOLD,
         refs=["main", "v1.0"],
         absent={"model.bin": b"12345678"},
     )
@@ -70,7 +79,7 @@ def test_every_kind_of_row_is_there(store: Store, path: Path) -> None:
     assert new is not None
     assert (old.key, old.aliases, old.upstream_state) == (model("acme/old"), ("ancient",), "gone")
     assert (old.commit, old.title) == (first.commit, "Old")
-    assert (new.partial, new.files, new.size) == (True, 2, 4 + len(CARD.encode()))
+    assert (new.partial, new.files, new.size) == (True, 2, len(WEIGHTS + TOLD.encode()))
     assert [(file.path, file.present, file.absent_because) for file in new.file_list] == [
         ("README.md", True, None),
         ("model.bin", False, "exclude"),
