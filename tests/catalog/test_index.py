@@ -37,6 +37,21 @@ TOLD = CARD.replace("tags:", f"model-index: {RESULTS}\ntags:")
 WEIGHTS = safetensors(a=("BF16", [1000]))
 
 
+RESULTS = """---
+license: mit
+model-index:
+- name: old
+  results:
+  - task: {type: text-classification}
+    dataset: {type: klue/klue, name: KLUE}
+    metrics: [{type: accuracy, value: 0.9}]
+---
+# Old
+"""
+HEAD = b'{"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}'
+WEIGHTS = len(HEAD).to_bytes(8, "little") + HEAD + bytes(8)
+
+
 def only_the_catalog(path: Path) -> None:
     """Nothing that was being written may be left."""
     assert [file for file in path.parent.iterdir() if is_temporary(file.name)] == []
@@ -44,7 +59,7 @@ def only_the_catalog(path: Path) -> None:
 
 def test_every_kind_of_row_is_there(store: Store, path: Path) -> None:
     first = publish(
-        store, model("acme/old"), card="# Old", refs=["main"], created="2025-01-01T00:00:00Z"
+        store, model("acme/old"), card=RESULTS, refs=["main"], created="2025-01-01T00:00:00Z"
     )
     publish(
         store,
