@@ -84,7 +84,9 @@ def plain_line(markdown: str, limit: int) -> str:
         text = _LINK.sub(r"\1", _IMAGE.sub("", text))
     if "<" in text:
         text = _TAG.sub("", _BREAK.sub(" ", text))
-    text = _MARKS.sub("", clean_text(html.unescape(text)))
+    text = clean_text(html.unescape(text) if "&" in text else text)
+    if any(mark in text for mark in "*_`~"):
+        text = _MARKS.sub("", text)
     if "\\" in text:
         text = _ESCAPE.sub(r"\1", text)
     text = " ".join(text.split())
@@ -152,7 +154,8 @@ def _little(markdown: str) -> str | None:
                 items.append(text)
         elif _is_prose(line):
             lines.append(text)
-    found = next((group for group in (lines[:1], items[:_MAX_LITTLE], headings[:1]) if group), [])
+            break
+    found = next((group for group in (lines, items[:_MAX_LITTLE], headings[:1]) if group), [])
     return shorten("; ".join(dict.fromkeys(found)), MAX_SUMMARY) or None
 
 
