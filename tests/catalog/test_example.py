@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mirror.catalog import SCHEMA, Catalog, Query
+from mirror.catalog import SCHEMA, Catalog, parse_query
 from tests.catalog.making import dump
 from tests.samples import SAMPLES
 
@@ -25,7 +25,7 @@ TABLES = (
 
 def test_it_opens_and_answers() -> None:
     with Catalog.open(EXAMPLE) as catalog:
-        found = catalog.search(Query("감정", task=("text-classification",), language=("ko",)))
+        found = catalog.search(parse_query("감정 task:text-classification language:ko"))
         page = catalog.page(catalog.find("korean-english-reviews")[0])
         stats = catalog.stats()
 
