@@ -144,13 +144,18 @@ def _headings(columns: Sequence[ScoreColumn]) -> list[str]:
 
 def _row(row: LeaderboardRow) -> list[Cell | str | int]:
     return [
-        Cell(str(row.key), str(row.key), style="bold"),
+        Cell(_name(row), str(row.key), style="bold"),
         _score(row.average),
         *(_score(item.value if item else None) for item in row.scores),
         count_cell(row.parameters),
         words_cell(row.dtypes),
         words_cell(row.kinds),
     ]
+
+
+def _name(row: LeaderboardRow) -> str:
+    """Nearly all are models, so a person need not read that in every row."""
+    return row.key.repo_id if row.key.repo_type.value == "model" else str(row.key)
 
 
 def _score(value: float | None) -> Cell:
