@@ -72,7 +72,7 @@ def test_an_item_of_a_list_is_enough_to_be_found() -> None:
     )
     counts = record.popularity
     assert (counts.downloads, counts.likes, counts.seen) == (12, 3, SEEN)
-    assert (record.snapshot.commit, record.snapshot.files) == ("a" * 40, 2)
+    assert (record.snapshot.commit, record.snapshot.partial) == ("a" * 40, False)
     assert (record.files, record.card.body) == ((), "")
     assert "region:us" in record.tags
 

@@ -97,7 +97,11 @@ def test_a_data_set_of_files_alone_has_rows_format_and_size(store: Store) -> Non
     record = read(store, key)
 
     assert record.rows == 1_100
-    assert record.values == {"format": ("parquet",), "size_category": ("1K<n<10K",)}
+    assert record.values == {
+        "format": ("parquet",),
+        "modality": ("tabular",),
+        "size_category": ("1K<n<10K",),
+    }
 
 
 def test_rows_of_a_part_are_not_the_rows(store: Store) -> None:

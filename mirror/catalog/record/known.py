@@ -52,12 +52,12 @@ def describe_known(key: RepoKey, raw: Mapping[str, Any], seen: str) -> RepoRecor
     description = _description(raw.get("description"))
     downloads, likes = as_count(raw.get("downloads")), as_count(raw.get("likes"))
     all_time = as_count(raw.get("downloadsAllTime"))
-    created = _when(raw.get("createdAt"))
     author = raw.get("author")
     return RepoRecord(
         key=key,
         ref=MAIN,
-        snapshot=Snapshot(_commit(raw.get("sha")), created or seen, len(paths), size, 0, 0),
+        # Of this commit nothing is in the mirror, so nothing of it was left out either.
+        snapshot=Snapshot(_commit(raw.get("sha")), seen, 0, 0, 0, 0),
         author=(_author(author) if type(author) is str else None) or key.namespace,
         title=_title(data) if data else None,
         summary=shorten(description, MAX_SUMMARY) if description else None,
@@ -69,7 +69,7 @@ def describe_known(key: RepoKey, raw: Mapping[str, Any], seen: str) -> RepoRecor
         tags=tuple(stated.tags),
         links=stated.links(),
         popularity=Popularity(downloads, all_time, likes, seen),
-        created=created,
+        created=_when(raw.get("createdAt")),
         last_modified=_when(raw.get("lastModified")),
         gated=gated_of(raw.get("gated"), ()),
         private=as_flag(raw.get("private")),

@@ -95,6 +95,7 @@ _FEATURE_MODALITIES: Final = {
     "translation": "text",
     "translationvariablelanguages": "text",
 }
+_NUMBER: Final = re.compile(r"u?int\d|float|double|decimal")
 _FORMAT_MODALITIES: Final = {
     "imagefolder": "image",
     "audiofolder": "audio",
@@ -172,9 +173,13 @@ def task_modalities(task: str) -> tuple[str, ...]:
 
 def data_modalities(dtypes: Iterable[str], formats: Iterable[str]) -> tuple[str, ...]:
     """Give what a data set holds, from the types of its columns and its formats."""
-    found = [_FEATURE_MODALITIES.get(dtype) for dtype in dtypes]
+    columns = list(dtypes)
+    found = [_FEATURE_MODALITIES.get(dtype) for dtype in columns]
     found += [_FORMAT_MODALITIES.get(name) for name in formats]
-    return tuple(dict.fromkeys(name for name in found if name is not None))
+    told = tuple(dict.fromkeys(name for name in found if name is not None))
+    if not told and any(_NUMBER.match(dtype) for dtype in columns):
+        return ("tabular",)  # numbers beside texts are labels and ids
+    return told
 
 
 def modality(text: str) -> str:
