@@ -30,6 +30,9 @@ from tests.samples import build_samples, sample_hub  # noqa: E402
 MODEL: Final = "sample-lab/tiny-bert-korean-sentiment"
 DATASET: Final = "sample-lab/korean-english-reviews"
 
+#: Commands that write a table for people only on a terminal.
+TABLES: Final = tuple(("mirror", name) for name in ("search", "facets", "list", "leaderboard"))
+
 #: Bytes a second of one connection: without it the progress bars would be gone at once.
 RATE: Final = 400_000
 
@@ -88,7 +91,7 @@ class Stage:
             sys.exit(f"demo: that command failed with exit code {code}")
 
     def _call(self, command: tuple[str, ...]) -> int:
-        if self.on_terminal or command[:2] not in (("mirror", "search"), ("mirror", "list")):
+        if self.on_terminal or command[:2] not in TABLES:
             return subprocess.run(command, env=self.environment, check=False).returncode
         return self._as_on_terminal(command)
 
@@ -174,9 +177,10 @@ def search(stage: Stage) -> None:
     """Any machine that has the folder: find things."""
     stage.heading("Search it (the hub is switched off from here on)")
     stage.run("mirror", "search", "--task", "text-classification", "--language", "ko")
-    stage.run("mirror", "search", "--license", "mit")
-    stage.run("mirror", "search", "감정")
+    stage.run("mirror", "search", "감정 -license:unknown params:<1M")
+    stage.run("mirror", "facets", "language:ko", "--field", "license")
     stage.run("mirror", "show", f"models/{MODEL}")
+    stage.run("mirror", "leaderboard")
 
 
 def load(stage: Stage) -> None:
@@ -230,7 +234,8 @@ def conclude(stage: Stage, folder: Path) -> None:
     stage.heading("What you have seen")
     print(
         "  - `mirror plan` says what a sync would fetch; a second `mirror sync` fetches nothing.\n"
-        "  - `mirror search` finds by task, licence, language and text, Korean included, offline.\n"
+        "  - `mirror search` finds by task, licence, language and text, Korean included, offline;\n"
+        "    `mirror facets` counts what there is, `mirror leaderboard` compares results.\n"
         "  - transformers and datasets load from the mirror with their usual calls, unconnected.\n"
     )
     print("What to type next:")

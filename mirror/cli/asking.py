@@ -63,7 +63,7 @@ def query_arguments(command: F, without: Sequence[str] = ()) -> F:
 
 
 def _option(field: Field) -> Callable[[F], F]:
-    text = _HELP.get(field.name) or f"{field.about[0].upper()}{field.about[1:]}."
+    text = _HELP.get(field.name) or field.about
     return click.option(
         f"--{field.name.replace('_', '-')}",
         f"filter_{field.name}",
