@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from mirror.catalog import Catalog, Facet, SearchResult, parse_query
+from mirror.catalog.query.errors import UnknownValueError
 
 #: Seconds after which a search is given up.
 TIMEOUT: Final = 10.0
@@ -29,7 +31,7 @@ def search_catalog(
         QueryTimeoutError: it took too long.
     """
     query = parse_query(text, **asked)
-    with Catalog.open(path) as catalog:
+    with Catalog.open(path) as catalog, _pointing(text, asked):
         return catalog.search(query, facets, facet_limit, timeout)
 
 
@@ -47,5 +49,16 @@ def count_facets(
     Raises: as :func:`search_catalog`.
     """
     query = parse_query(text, **filters)
-    with Catalog.open(path) as catalog:
+    with Catalog.open(path) as catalog, _pointing(text, filters):
         return catalog.facets(query, fields, limit, timeout)
+
+
+@contextmanager
+def _pointing(text: str, filters: dict[str, Any]) -> Iterator[None]:
+    """Show where a value stands that turns out to be unknown."""
+    try:
+        yield
+    except UnknownValueError as error:
+        from mirror.catalog.query.pointing import pointed
+
+        raise pointed(error, text, filters) from None

@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mirror.catalog import Query, parse_query
-from mirror.catalog.query.errors import QueryError
+from mirror.catalog.query.errors import QueryError, UnknownValueError
+from mirror.catalog.query.nearest import nearest
+from mirror.catalog.query.pointing import pointed
 from mirror.catalog.query.query import Between, OneOf, Words
 from mirror.errors import UsageError
 
@@ -268,3 +270,51 @@ def test_its_text_is_the_query_again() -> None:
 def test_sorts_have_other_names() -> None:
     assert parse_query(sort="modified").sort == "updated"
     assert parse_query().sort == "relevance"
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "marked"),
+    [
+        ("감정 license:mit,Apach-2.0", {}, "Apach-2.0"),
+        ('a license:"apach 2.0" b', {}, None),
+        ('-license:"apach-2.0" b', {}, '"apach-2.0"'),
+        ("b", {"licenses": ["mit", "apach-2.0"]}, "apach-2.0"),
+        ("b", {"license": "mit"}, None),
+    ],
+)
+def test_an_unknown_value_is_shown_where_it_stands(
+    text: str, options: dict[str, object], marked: str | None
+) -> None:
+    error = UnknownValueError("license", "apach-2.0", ("apache-2.0",))
+
+    message = str(pointed(error, text, options))
+
+    assert message.startswith(str(error))
+    if marked is None:
+        assert message == str(error)
+    else:
+        *_, line, marks = message.splitlines()
+        assert line.strip() in {text, "apach-2.0"}
+        assert marks.count("^") == len(marked)
+    assert error.hint == "did you mean license:apache-2.0?"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "values", "expected"),
+    [
+        (
+            "task",
+            "text-clasification",
+            ("token-classification", "text-classification"),
+            ("text-classification",),
+        ),
+        ("task", "TextClassification", ("text-classification",), ("text-classification",)),
+        ("language", "koraen", ("ko", "en"), ("korean",)),
+        ("language", "kr", ("ko", "en"), ()),
+        ("license", "frobnicate", ("mit", "apache-2.0"), ()),
+    ],
+)
+def test_what_was_probably_meant(
+    field: str, value: str, values: tuple[str, ...], expected: tuple[str, ...]
+) -> None:
+    assert nearest(field, value, values) == expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from typing import Any, Final
 
 from mirror.errors import UsageError
@@ -31,6 +32,28 @@ class QueryError(UsageError):
     def as_json(self) -> dict[str, Any]:
         """The JSON form, with the place."""
         return {**super().as_json(), "place": self.place, "length": self.length}
+
+
+class UnknownValueError(UsageError):
+    """A value that no repo has, and the Hub neither, and that looks like one that they have.
+
+    Args:
+        field: whose value it is.
+        value: as the query has it.
+        near: what was probably meant, the nearest first.
+    """
+
+    def __init__(self, field: str, value: str, near: Sequence[str], where: str = "") -> None:
+        super().__init__(
+            f"no repo has the {field} {value!r}, and the Hub has none of that name{where}",
+            hint=f"did you mean {' or '.join(f'{field}:{name}' for name in near)}?",
+        )
+        self.field, self.value, self.near = field, value, tuple(near)
+
+    def at(self, text: str, place: int, length: int) -> UnknownValueError:
+        """Give the same error, showing the place."""
+        where = f"\n{_pointed(text, place, length)}"
+        return UnknownValueError(self.field, self.value, self.near, where)
 
 
 def _pointed(text: str, place: int, length: int) -> str:

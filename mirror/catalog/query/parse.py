@@ -138,15 +138,19 @@ def _add_option(found: _Parts, name: str, value: Any) -> None:
             f"repos cannot be filtered by {name!r}",
             hint=f"did you mean {NAMES[near[0]].name}?" if near else f"one of {', '.join(FIELDS)}",
         )
-    for text in _texts(name, value):
+    for text in option_texts(name, value):
         try:
             _add_filter(found, field, pieces_of(text), excluded=False)
         except ValueError as error:
             raise QueryError(str(error), text, 0, len(text)) from None
 
 
-def _texts(name: str, value: Any) -> Iterator[str]:
-    """The texts of an argument: one, or several."""
+def option_texts(name: str, value: Any) -> Iterator[str]:
+    """Give the texts of an argument: one, or several.
+
+    Raises:
+        UsageError: it is no text.
+    """
     if value is None:
         return
     if isinstance(value, Enum):
@@ -159,7 +163,7 @@ def _texts(name: str, value: Any) -> Iterator[str]:
         for item in value:
             if isinstance(item, Sequence) and not isinstance(item, str):
                 raise UsageError(f"{name}: {item!r} is no value")
-            yield from _texts(name, item)
+            yield from option_texts(name, item)
     else:
         raise UsageError(f"{name}: {value!r} is no value")
 

@@ -11,12 +11,12 @@ from itertools import islice
 from typing import Final
 
 from mirror.catalog.fields import FIELDS
+from mirror.catalog.query.errors import UnknownValueError
 from mirror.catalog.query.nearest import nearest
 from mirror.catalog.read.sets import Sets
 from mirror.catalog.record.languages import is_language_tag
 from mirror.catalog.record.licenses import LICENSES
 from mirror.catalog.record.vocabulary import LIBRARIES, TASKS
-from mirror.errors import UsageError
 
 #: Values that a slip is compared with, the most frequent first.
 _COMPARED: Final = 5_000
@@ -39,17 +39,14 @@ def hints_for(unknown: Iterable[tuple[str, str]], sets: Sets, *, empty: bool) ->
     """Give hints for values (field, value) that no repo has; ``empty``: nothing was found.
 
     Raises:
-        UsageError: a value is nowhere, and there is one that is spelt nearly so.
+        UnknownValueError: a value is nowhere, and there is one that is spelt nearly so.
     """
     found = []
     for field, value in dict.fromkeys(unknown):
         near = _near(sets, field, value)
         meant = f": did you mean {' or '.join(near[:_SHOWN])}?" if near else ""
         if near and FIELDS[field].known:
-            raise UsageError(
-                f"no repo has the {field} {value!r}, and the Hub has none of that name",
-                hint=f"did you mean {' or '.join(f'{field}:{name}' for name in near[:_SHOWN])}?",
-            )
+            raise UnknownValueError(field, value, near[:_SHOWN])
         if meant or empty:
             found.append(f"no repo here has {field}:{value}{meant}")
     return tuple(found)

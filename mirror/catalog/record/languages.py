@@ -136,6 +136,11 @@ def is_language_tag(tag: str) -> bool:
     return tag in _known().bare or tag == "multilingual"
 
 
+def language_names() -> tuple[str, ...]:
+    """Give every name of a language, in lower case: ``korean``, ``한국어``; no codes."""
+    return tuple(name for name in _known().spellings if len(name) > 3)
+
+
 def parse_language(text: str) -> tuple[Language, ...]:
     """Read what a card says: a code, a name, or several in one text (``English, Korean``)."""
     if (code := _code(text)) is not None:
