@@ -21,6 +21,9 @@ MAX_VALUES: Final = 5_000
 #: All but tab and line ends.
 _CONTROL: Final = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
+#: A word of ASCII, which needs no cleaning.
+_PLAIN: Final = re.compile(r"[!-~]+").fullmatch
+
 _MAX_INTEGER: Final = 2**63 - 1
 
 
@@ -36,6 +39,8 @@ def clean_text(text: str) -> str:
 
 def as_text(value: object, limit: int = MAX_VALUE) -> str | None:
     """Read one line of text; a number is its digits. ``None`` where there is nothing."""
+    if type(value) is str and len(value) <= limit and _PLAIN(value):
+        return value  # an id, a tag: nearly all of a million of them
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     # Long texts are cut before they are split, not after.
@@ -48,6 +53,8 @@ def as_texts(value: object) -> tuple[str, ...]:
 
     Mappings count as their keys: ``datasets: [{FOSD: https://…}]`` names FOSD.
     """
+    if type(value) is str:
+        return () if (text := as_text(value)) is None else (text,)
     items: Iterable[object] = value if isinstance(value, list | tuple) else (value,)
     found: dict[str, None] = {}
     for item in items:
@@ -94,7 +101,7 @@ def as_time(value: object) -> str | None:
         time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return time.replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 
 def unique(values: Iterable[str]) -> tuple[str, ...]:

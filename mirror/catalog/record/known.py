@@ -7,7 +7,6 @@ those of mirrored repos (``stated``, ``found_values``).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, Final
 
 from mirror.catalog.record.cards import CardText
@@ -27,10 +26,6 @@ _NOTHING: Final[Mapping[str, Any]] = {}
 #: Files of one item of a list that are looked at.
 _MAX_PATHS: Final = 10_000
 
-#: Authors have many repos, and lists are sorted by time.
-_author: Final = lru_cache(maxsize=1 << 14)(as_text)
-_time: Final = lru_cache(maxsize=1 << 12)(as_time)
-
 
 def describe_known(key: RepoKey, raw: Mapping[str, Any], seen: str) -> RepoRecord:
     """Make the record of a repo that only its metadata is known of. Never raises.
@@ -45,20 +40,19 @@ def describe_known(key: RepoKey, raw: Mapping[str, Any], seen: str) -> RepoRecor
     stated = find_stated(key.repo_type, raw, data)
     dtypes = find_dtypes(raw)
     evaluations = find_evaluations(data, raw)
-    paths = _paths(raw.get("siblings"))
+    paths, of_files = _files(raw.get("siblings"))
     found = Seen(paths, dtypes, config=raw.get("config"), evaluations=evaluations)
     values = find_values(key, stated, found)
-    size = _size(raw)
+    size = _size(raw.get("usedStorage"), of_files)
     description = _description(raw.get("description"))
     downloads, likes = as_count(raw.get("downloads")), as_count(raw.get("likes"))
     all_time = as_count(raw.get("downloadsAllTime"))
-    author = raw.get("author")
     return RepoRecord(
         key=key,
         ref=MAIN,
         # Of this commit nothing is in the mirror, so nothing of it was left out either.
         snapshot=Snapshot(_commit(raw.get("sha")), seen, 0, 0, 0, 0),
-        author=(_author(author) if type(author) is str else None) or key.namespace,
+        author=as_text(raw.get("author")) or key.namespace,
         title=_title(data) if data else None,
         summary=shorten(description, MAX_SUMMARY) if description else None,
         tasks=tuple(stated.tasks),
@@ -94,7 +88,7 @@ def describe_known(key: RepoKey, raw: Mapping[str, Any], seen: str) -> RepoRecor
 
 
 def _when(value: object) -> str | None:
-    return _time(value) if type(value) is str and len(value) < 64 else None
+    return as_time(value) if type(value) is str and len(value) < 64 else None
 
 
 def _title(data: Mapping[str, Any]) -> str | None:
@@ -107,22 +101,21 @@ def _description(value: object) -> str | None:
     return plain_line(stated, MAX_DESCRIPTION) or None if stated else None
 
 
-def _paths(siblings: object) -> list[str]:
-    if not isinstance(siblings, list):
-        return []
-    names = [item.get("rfilename") for item in siblings[:_MAX_PATHS] if isinstance(item, dict)]
-    return [name for name in names if isinstance(name, str)]
+def _files(siblings: object) -> tuple[list[str], int]:
+    """The names of the files of an item, and their bytes as far as they are told."""
+    names: list[str] = []
+    size = 0
+    for item in siblings[:_MAX_PATHS] if isinstance(siblings, list) else ():
+        if isinstance(item, dict) and isinstance(name := item.get("rfilename"), str):
+            names.append(name)
+            if (told := item.get("size")) is not None:
+                size += as_count(told) or 0
+    return names, size
 
 
-def _size(raw: Mapping[str, Any]) -> int:
-    """Bytes upstream: of the whole repo with its history, where only that is told."""
-    if (used := as_count(raw.get("usedStorage"))) is not None:
-        return used
-    siblings = raw.get("siblings")
-    if not isinstance(siblings, list):
-        return 0
-    sizes = (as_count(item.get("size")) for item in siblings if isinstance(item, dict))
-    return as_count(sum(size for size in sizes if size)) or 0
+def _size(used: object, of_files: int) -> int:
+    """Bytes upstream: of the whole repo with its history, where that is told."""
+    return as_count(used) or as_count(of_files) or 0
 
 
 def _commit(value: object) -> str:
