@@ -16,7 +16,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: Set before a word that begins with a minus, so that click does not take it for options.
 _HELD: Final = "\ue000"
-_EXCLUDED: Final = re.compile(r'-(?:[A-Za-z][A-Za-z_-]+:|")')
+#: ``-news``, ``-"a phrase"``, ``-license:mit``; but ``-C``, ``-h`` and ``-l`` are options.
+_EXCLUDED: Final = re.compile(r"-(?![-Ch])(?:[^A-Za-z0-9]|..)")
 _METAVARS: Final = {"set": "VALUE", "number": "RANGE", "date": "RANGE"}
 #: What people filter by most comes first, and has a help of its own.
 _HELP: Final = {
@@ -38,8 +39,21 @@ class QueryCommand(Command):
     """A command that takes a query; its words may begin with a minus: ``-license:unknown``."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Keep click from reading ``-license:unknown`` as ``-l -i -c …``."""
-        held = [_HELD + arg if _EXCLUDED.match(arg) else arg for arg in args]
+        """Keep click from reading ``-license:unknown`` as ``-l -i -c …``.
+
+        And let ``--facets`` have a value after an equals sign, and only there, as a word
+        behind it belongs to the query.
+        """
+        options = {name.lstrip("-") for param in self.params for name in param.opts}
+        held = [
+            f"{_HELD}{arg}"
+            # -limit is a slip, -news is not.
+            if _EXCLUDED.match(arg) and arg[1:].partition("=")[0] not in options
+            else arg.replace("--facets=", "--facet=", 1)
+            if arg.startswith("--facets=")
+            else arg
+            for arg in args
+        ]
         return super().parse_args(ctx, held)
 
 
@@ -72,6 +86,12 @@ def _option(field: Field) -> Callable[[F], F]:
         type=_Text(),
         help=text,
     )
+
+
+def listed(names: Sequence[str]) -> tuple[str, ...]:
+    """Give the values of an option that may be repeated, or have commas."""
+    parts = (part.strip() for name in names for part in name.split(","))
+    return tuple(dict.fromkeys(part for part in parts if part))
 
 
 def asked(words: Sequence[str], given: dict[str, Any]) -> tuple[str, dict[str, Any]]:

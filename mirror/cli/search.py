@@ -14,6 +14,7 @@ from mirror.cli.asking import (
     asked,
     catalog_option,
     csv_option,
+    listed,
     query_arguments,
     timeout_option,
 )
@@ -64,7 +65,10 @@ _CSV: Final = (
 @click.option("--limit", metavar="N", type=click.IntRange(0), default=20, help="Hits shown (20).")
 @click.option("--offset", metavar="N", type=click.IntRange(0), default=0, help="Hits left out.")
 @click.option(
-    "--facets", "main_facets", is_flag=True, help="Count the main fields beside the hits."
+    "--facets",
+    "main_facets",
+    is_flag=True,
+    help="Count the main fields beside the hits; or these: --facets=task,license.",
 )
 @click.option("--facet", "facets", metavar="FIELD", multiple=True, help="Count this field.")
 @click.option(
@@ -106,7 +110,7 @@ def search(
     if as_csv and (facets or main_facets):
         raise UsageError("a CSV has no room for facets", hint="use mirror facets --csv")
     text, filters = asked(words, given)
-    counted = tuple(dict.fromkeys((*(MAIN_FACETS if main_facets else ()), *facets)))
+    counted = listed((*(MAIN_FACETS if main_facets else ()), *facets))
     asking = {**filters, **given, "facets": counted}
     if catalog is not None:
         found = search_catalog(catalog, text, **asking)
@@ -197,7 +201,7 @@ def facets(
     from mirror.catalog.fields import FIELDS
 
     text, filters = asked(words, given)
-    wanted = tuple(FIELDS) if every else fields or None
+    wanted = tuple(FIELDS) if every else listed(fields) or None
     asking = {**filters, **given, "fields": wanted}
     if catalog is not None:
         found = count_facets(catalog, text, **asking)

@@ -37,6 +37,10 @@ class TestSearch:
             (["language:ko", "-license:mit"], [KLUE]),
             (["-license:unknown", "-type:dataset"], [ROBERTA]),
             (["language:ko -license:mit"], [KLUE]),
+            (["language:ko", "-roberta"], [KLUE]),
+            (["language:ko", "-독해"], [ROBERTA]),
+            (["language:ko", '-"small language model"'], [KLUE]),
+            (["language:ko", "--license=-mit"], [KLUE]),
             (["--author", "acme"], ["datasets/acme/numbers"]),
             (["--library", "transformers", "--license", "mit"], [ROBERTA]),
             (["--tag", "license:mit+ko"], [ROBERTA]),
@@ -107,6 +111,16 @@ class TestSearch:
             lines[1]["title"], lines[1]["tasks"], lines[1]["downloads"],
         )  # fmt: skip
         assert "use mirror facets" in read("search", "--csv", "--facets", code=2).err
+
+    def test_chosen_facets(self, read: Cli) -> None:
+        for args in (["--facets=license,type"], ["--facet", "license", "--facet", "type"]):
+            facets = read("search", "독해", "--json", *args).json["facets"]
+
+            assert ["license", "type"] == [facet["field"] for facet in facets]
+
+    @pytest.mark.parametrize("option", ["-l", "-limit", "--limits"])
+    def test_an_option_that_there_is_not(self, read: Cli, option: str) -> None:
+        assert "No such option" in read("search", option, "3", code=2).err
 
     def test_facets_in_a_pipe_are_lines_after_the_hits(self, read: Cli) -> None:
         ran = read("search", "독해", "--facet", "license")
