@@ -331,4 +331,4 @@ def _unknown(what: str, name: str, names: Iterable[str]) -> UsageError:
         return UsageError(message, hint=f"sort by average, a column, or {', '.join(SORTS)}")
     if near:
         return UsageError(message, hint=f"did you mean {' or '.join(by_fold[k] for k in near)}?")
-    return UsageError(message, hint="mirror facets --fields evaluated_on lists the data sets")
+    return UsageError(message, hint="mirror facets --field evaluated_on lists the data sets")
