@@ -41,6 +41,11 @@ def open_database(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def damaged(what: str) -> CatalogError:
+    """Give the error for content that no writer of ours has written."""
+    return CatalogError(f"the catalog is damaged: {what}", hint=HINT)
+
+
 def check_database(path: Path) -> None:
     """Raise what :func:`open_database` raises; keep nothing open."""
     open_database(path).close()

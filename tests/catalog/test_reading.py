@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mirror.catalog import SCHEMA, Catalog, Query, reindex, update
+from mirror.catalog import SCHEMA, Catalog, reindex, update
+from mirror.catalog.query.parse import parse_query
 from mirror.errors import CatalogError
 from mirror.store import Store
 from tests.catalog.making import model, publish
@@ -18,7 +19,7 @@ from tests.catalog.making import model, publish
 #: What a search must not load: it would pay for it at every start.
 HEAVY = (
     *("pydantic", "huggingface_hub", "datasets", "pyarrow", "yaml"),
-    *("sqlite_utils", "sqlalchemy.orm", "mirror.store"),
+    *("sqlite_utils", "sqlalchemy", "numpy", "mirror.store", "mirror.catalog.schema"),
 )
 
 
@@ -86,7 +87,36 @@ def test_damage_inside_is_found_by_the_search_that_meets_it(store: Store, path: 
     path.write_bytes(content)
 
     with pytest.raises(CatalogError, match="is damaged"), Catalog.open(path) as catalog:
-        catalog.search(Query("감정"))
+        catalog.search(parse_query("감정"))
+
+
+@pytest.mark.parametrize(
+    ("statement", "query"),
+    [
+        ("UPDATE value_sets SET bits = x'00' WHERE field = 'type'", ""),
+        ("UPDATE value_sets SET bits = 'text' WHERE field = 'author'", "author:acme"),
+        ("UPDATE orders SET repos = x'010203'", ""),
+        ("UPDATE orders SET repos = CAST(x'' AS BLOB)", ""),
+        ("DELETE FROM orders", ""),
+        ("DELETE FROM repos", ""),
+        ("UPDATE repos SET repo_type = 'planet'", ""),
+        ("UPDATE repos SET repo_id = '../' || repo_id", ""),
+    ],
+)
+def test_a_set_an_order_or_a_row_that_cannot_be_is_damage(
+    store: Store, path: Path, statement: str, query: str
+) -> None:
+    filled(store, path)
+    connection = sqlite3.connect(path)
+    connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+    with Catalog.open(path) as catalog, pytest.raises(CatalogError, match="damaged") as caught:
+        catalog.search(parse_query(query), facets=("author",))
+
+    assert caught.value.hint is not None
+    assert "mirror reindex" in caught.value.hint
 
 
 def test_a_lost_table_is_damage(store: Store, path: Path) -> None:
@@ -96,7 +126,7 @@ def test_a_lost_table_is_damage(store: Store, path: Path) -> None:
     connection.close()
 
     with Catalog.open(path) as catalog, pytest.raises(CatalogError, match="no such table"):
-        catalog.search(Query())
+        catalog.search(parse_query())
 
 
 @pytest.mark.parametrize("name", ["catalog.db", "mit Leerzeichen.db", "한글?x=1#y%41.db"])
@@ -104,7 +134,7 @@ def test_any_file_name_will_do(store: Store, tmp_path: Path, name: str) -> None:
     filled(store, tmp_path / name)
 
     with Catalog.open(tmp_path / name) as catalog:
-        assert catalog.search(Query("감정")).total == 3
+        assert catalog.search(parse_query("감정")).total == 3
 
 
 def test_reading_writes_nothing(store: Store, path: Path, tmp_path: Path) -> None:
@@ -117,7 +147,7 @@ def test_reading_writes_nothing(store: Store, path: Path, tmp_path: Path) -> Non
     before = (folder / "catalog.db").stat().st_mtime_ns
 
     with Catalog.open(folder / "catalog.db") as catalog:
-        assert catalog.search(Query("감정")).total == 3
+        assert catalog.search(parse_query("감정")).total == 3
         with pytest.raises(sqlite3.OperationalError):
             catalog._connection.execute("DELETE FROM repos")
 
@@ -133,7 +163,10 @@ def test_whoever_has_it_open_keeps_what_it_was(store: Store, path: Path) -> None
         update(store, path, {model("acme/late")})
         reindex(store, path)
         with Catalog.open(path) as after:
-            assert (before.search(Query("감정")).total, after.search(Query("감정")).total) == (2, 3)
+            assert (
+                before.search(parse_query("감정")).total,
+                after.search(parse_query("감정")).total,
+            ) == (2, 3)
         assert before.page(model("acme/late")) is None
         path.unlink()
         assert before.page(model("acme/m0")) is not None
@@ -148,7 +181,7 @@ def test_readers_beside_a_writer_see_one_consistent_catalog(store: Store, path: 
         try:
             while not done.is_set():
                 with Catalog.open(path) as catalog:
-                    found, listed = catalog.search(Query("감정")), catalog.summaries()
+                    found, listed = catalog.search(parse_query("감정")), catalog.summaries()
                     pages = [catalog.page(summary.key) for summary in listed]
                     assert found.total == len(listed) == catalog.stats().repos["model"]
                     assert all(page is not None and page.card for page in pages)
@@ -179,7 +212,9 @@ def test_one_catalog_serves_several_threads(store: Store, path: Path) -> None:
     with Catalog.open(path) as catalog:
         threads = [
             threading.Thread(
-                target=lambda: totals.extend(catalog.search(Query("감정")).total for _ in range(20))
+                target=lambda: totals.extend(
+                    catalog.search(parse_query("감정")).total for _ in range(20)
+                )
             )
             for _ in range(4)
         ]
@@ -194,10 +229,11 @@ def test_one_catalog_serves_several_threads(store: Store, path: Path) -> None:
 def test_a_search_loads_nothing_heavy(store: Store, path: Path) -> None:
     filled(store, path)
     script = (
-        "import sys; from mirror.catalog import Catalog, Query\n"
+        "import sys; from mirror.catalog import Catalog\n"
+        "from mirror.catalog.query.parse import parse_query\n"
         "catalog = Catalog.open(sys.argv[1])\n"
-        "assert catalog.search(Query('감정', language=('ko',))).total == 0\n"
-        "assert catalog.search(Query('감정')).hits[0].snippet\n"
+        "assert catalog.search(parse_query('감정 language:ko')).total == 0\n"
+        "assert catalog.search(parse_query('감정'), ('task', 'tag')).hits[0].snippet\n"
         "assert catalog.page(catalog.find('acme/m0')[0]).card\n"
         "print(*(name for name in sys.argv[2:] if name in sys.modules))"
     )

@@ -15,6 +15,7 @@ from typing import Final
 
 from pyroaring import BitMap
 
+from mirror.catalog.database import damaged
 from mirror.catalog.read.deadline import Deadline
 from mirror.errors import CatalogError
 
@@ -64,7 +65,9 @@ class Orders:
             if not members.isdisjoint(BitMap(chunk)):
                 found.extend(islice(filter(members.__contains__, chunk), count - len(found)))
                 if len(found) >= count:
-                    break
+                    return found
+        if len(found) < size:
+            raise _damaged()
         return found
 
     def _sorted(self, sort: str, members: BitMap, *, last: bool) -> list[int]:
@@ -113,7 +116,4 @@ def _numbers(data: bytes) -> array[int]:
 
 
 def _damaged() -> CatalogError:
-    return CatalogError(
-        "the catalog is damaged: an order of repos in it cannot be read",
-        hint="run mirror reindex: it makes the catalog anew from the store",
-    )
+    return damaged("an order of repos in it cannot be read")

@@ -13,7 +13,7 @@ from typing import Final, TypeVar, cast
 
 from pyroaring import BitMap
 
-from mirror.errors import CatalogError
+from mirror.catalog.database import damaged
 
 #: Bytes of sets that an open catalog keeps. All sets of a million repos are about 40 MB.
 KEPT_BYTES: Final = 64_000_000
@@ -127,7 +127,4 @@ def unpacked(bits: bytes) -> BitMap:
     try:
         return BitMap.deserialize(bits)
     except (ValueError, TypeError) as error:
-        raise CatalogError(
-            "the catalog is damaged: a set of repos in it cannot be read",
-            hint="run mirror reindex: it makes the catalog anew from the store",
-        ) from error
+        raise damaged("a set of repos in it cannot be read") from error

@@ -7,7 +7,9 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from mirror.catalog.database import damaged
 from mirror.catalog.read.results import RepoSummary
+from mirror.errors import BadNameError
 from mirror.names import RepoKey, RepoType
 
 #: Repos whose details are read with one statement.
@@ -39,10 +41,16 @@ _OF_TYPE: Final = "SELECT repo FROM repos WHERE repo_type = ? ORDER BY repo_id"
 def summary_fields(
     connection: sqlite3.Connection, numbers: Sequence[int]
 ) -> dict[int, dict[str, Any]]:
-    """Give the fields of :class:`RepoSummary` for each of these repos that there is."""
+    """Give the fields of :class:`RepoSummary` for each of these repos.
+
+    Raises:
+        CatalogError: there is no such repo, or none that the Hub could have.
+    """
     found: dict[int, dict[str, Any]] = {}
     for start in range(0, len(numbers), _CHUNK):
         found |= _chunk(connection, json.dumps(list(numbers[start : start + _CHUNK])))
+    if len(found) < len(set(numbers)):
+        raise damaged("it has lost a repo")
     return found
 
 
@@ -77,6 +85,9 @@ def _chunk(connection: sqlite3.Connection, numbers: str) -> dict[int, dict[str, 
 
 def _fields(row: dict[str, Any]) -> dict[str, Any]:
     del row["repo"]
-    key = RepoKey(RepoType(row.pop("repo_type")), row.pop("repo_id"))
+    try:
+        key = RepoKey(RepoType(row.pop("repo_type")), row.pop("repo_id"))
+    except (ValueError, TypeError, BadNameError) as error:
+        raise damaged(f"{error}") from error
     renamed = {name: row.pop(column) for name, column in _RENAMED.items()}
     return {**row, **renamed, "key": key, "partial": bool(row["partial"])}
