@@ -57,6 +57,10 @@ class QueryCommand(Command):
         return super().parse_args(ctx, held)
 
 
+#: How what is said of a field begins that does not begin with a value.
+_SENTENCES: Final = ("made ", "trained ", "has ", "of a ", "rows ", "likes", "when ")
+
+
 class _Text(click.ParamType[Any]):
     name = "text"
 
@@ -78,6 +82,8 @@ def query_arguments(command: F, without: Sequence[str] = ()) -> F:
 
 def _option(field: Field) -> Callable[[F], F]:
     text = _HELP.get(field.name) or field.about
+    if text.startswith(_SENTENCES):
+        text = f"{text[0].upper()}{text[1:]}" + ("" if text.endswith("…") else ".")
     return click.option(
         f"--{field.name.replace('_', '-')}",
         f"filter_{field.name}",

@@ -188,7 +188,7 @@ def _rich_table(
         if note is not None:
             # A row of its own, so that the note may be as wide as the terminal.
             screen.print(table)
-            screen.print(_note(note), no_wrap=True, overflow="ellipsis", crop=True)
+            screen.print(_note(note, screen.width), no_wrap=True, overflow="ellipsis", crop=True)
             table = _grid(columns, widths)
     if table.row_count:
         screen.print(table)
@@ -208,16 +208,32 @@ def _grid(columns: Sequence[Column], widths: Mapping[int, int]) -> Table:
     return table
 
 
-def _note(note: Note) -> Text:
+def _note(note: Note, width: int) -> Text:
+    """The note, from where its first mark is seen within the width."""
     from rich.text import Text
 
     text = Text("  ", style="dim")
-    place = 0
+    place = _first_seen(note, width)
+    if place:
+        text.append("…")
     for start, end in note.marked:
         text.append(_flat(note.text[place:start]))
         text.append(_flat(note.text[start:end]), style="bold not dim")
         place = end
     return text.append(_flat(note.text[place:]))
+
+
+def _first_seen(note: Note, width: int) -> int:
+    """Where to begin, so that the first mark ends in the first half of a line."""
+    from rich.cells import cell_len
+
+    start, end = note.marked[0] if note.marked else (0, 0)
+    place, room = start, width // 2 - cell_len(note.text[start:end])
+    if cell_len(note.text[:end]) <= width - 4:
+        return 0
+    while place > 0 and (room := room - cell_len(note.text[place - 1])) > 0:
+        place -= 1
+    return place
 
 
 def _flat(text: str) -> str:

@@ -33,6 +33,6 @@ def repo_row(repo: RepoSummary) -> list[Cell | str | int]:
         words_cell(repo.languages),
         words_cell(repo.licenses),
         count_cell(repo.downloads),
-        size_cell(repo.size),
+        size_cell(repo.size) if repo.size or repo.state == "mirrored" else Cell("", "0"),
         one_line(repo.title or ""),
     ]

@@ -226,7 +226,11 @@ def _show_facets(found: Sequence[Facet]) -> None:
     for place, facet in enumerate(facet for facet in found if facet.values or not terminal):
         rows: list[list[Cell | str | int]] = [
             [
-                Cell(f"{'* ' if item.selected else '  '}{item.value}", item.value),
+                Cell(
+                    f"{item.value} *" if item.selected else item.value,
+                    item.value,
+                    style="bold" if item.selected else "",
+                ),
                 Cell(f"{item.repos:,}", str(item.repos)),
             ]
             for item in facet.values

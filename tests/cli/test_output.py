@@ -21,6 +21,8 @@ from mirror import Mirror
 from mirror.cli.output import (
     Cell,
     Column,
+    Note,
+    _note,
     ago,
     clean,
     emit,
@@ -231,5 +233,21 @@ def test_csv_numbers_stay_numbers(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_snippet_stands_below_its_hit_and_fits(offline: Mirror, columns: int) -> None:
     lines = in_a_terminal(["search", "벤치마크", "-C", str(offline.root)], columns)
 
-    assert any("기계독해와" in line for line in lines)
+    assert any("벤치마크" in line for line in lines)
     assert all(cell_len(line) <= columns for line in lines)
+
+
+@given(
+    st.text(st.sampled_from("가나a b\t漢\u0301"), max_size=120),
+    st.text(st.sampled_from("독해ab"), min_size=1, max_size=8),
+    st.integers(24, 132),
+)
+def test_the_first_mark_of_a_snippet_is_seen(before: str, word: str, width: int) -> None:
+    note = Note(f"{before}{word} 그리고 더", ((len(before), len(before) + len(word)),))
+
+    shown = _note(note, width)
+    shown.truncate(width, overflow="ellipsis")
+
+    (mark, *_) = [span for span in shown.spans if span.style == "bold not dim"]
+    assert word == shown.plain[mark.start : mark.end]
+    assert cell_len(shown.plain) <= width
