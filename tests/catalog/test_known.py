@@ -108,6 +108,16 @@ def test_what_upstream_read_in_the_card_is_joined() -> None:
     assert record.links == (Link("base_model", "a/b", "adapter"),)
 
 
+def test_files_that_are_none_are_left_out() -> None:
+    siblings = [{"rfilename": "a.gguf", "size": 5}, {"rfilename": "x" * 10**6 + ".onnx"}, None,
+                {"rfilename": 3}, {"size": 7}, "b.onnx"]  # fmt: skip
+    record = describe_known(model("a/b"), {"siblings": siblings}, SEEN)
+
+    assert record.values == {"format": ("gguf",)}
+    assert record.disk_size == 5
+    assert describe_known(model("a/b"), {"siblings": {"rfilename": "a.gguf"}}, SEEN).values == {}
+
+
 _ANY = st.dictionaries(
     st.one_of(KEYS, st.sampled_from([*LISTED, "config", "baseModels", "evalResults"])),
     JUNK | st.dictionaries(KEYS, JUNK, max_size=3) | st.lists(st.sampled_from(LISTED["tags"])),  # type: ignore[arg-type]

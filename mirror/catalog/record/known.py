@@ -19,7 +19,7 @@ from mirror.catalog.record.record import KNOWN, Popularity, RepoRecord
 from mirror.catalog.record.source import MAIN, Snapshot
 from mirror.catalog.record.stated import find_stated
 from mirror.catalog.values import as_count, as_flag, as_mapping, as_text, as_time
-from mirror.names import RepoKey, is_commit
+from mirror.names import MAX_PATH_BYTES, RepoKey, is_commit
 
 _NO_CARD: Final = CardText({}, "")
 _NOTHING: Final[Mapping[str, Any]] = {}
@@ -106,7 +106,8 @@ def _files(siblings: object) -> tuple[list[str], int]:
     names: list[str] = []
     size = 0
     for item in siblings[:_MAX_PATHS] if isinstance(siblings, list) else ():
-        if isinstance(item, dict) and isinstance(name := item.get("rfilename"), str):
+        name = item.get("rfilename") if isinstance(item, dict) else None
+        if isinstance(name, str) and len(name) <= MAX_PATH_BYTES:
             names.append(name)
             if (told := item.get("size")) is not None:
                 size += as_count(told) or 0
