@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -122,6 +123,8 @@ def search(
         emit_csv(("repo_type", "repo_id", *_CSV), map(_csv_row, found.hits))
     else:
         _show(found, given["offset"])
+        if not found.total and re.search(r"(?:^|\s)(?:OR|AND|NOT)(?:\s|$)", text):
+            talk("hint: AND, OR and NOT are words here; all words must fit, a minus excludes")
 
 
 def _show(found: SearchResult, offset: int) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from mirror.catalog import Query, parse_query
+from mirror.catalog.fields import FIELDS, SORTS, Field
 from mirror.catalog.query.errors import QueryError, UnknownValueError
 from mirror.catalog.query.nearest import nearest
 from mirror.catalog.query.pointing import pointed
-from mirror.catalog.query.query import Between, OneOf, Words
+from mirror.catalog.query.query import MAX_TEXT, MAX_VALUES, MAX_WORDS, Between, OneOf, Words
 from mirror.errors import UsageError
 
 
@@ -318,3 +321,35 @@ def test_what_was_probably_meant(
     field: str, value: str, values: tuple[str, ...], expected: tuple[str, ...]
 ) -> None:
     assert nearest(field, value, values) == expected
+
+
+class TestPage:
+    """docs/reference/query.md."""
+
+    TEXT = (Path(__file__).parents[2] / "docs/reference/query.md").read_text(encoding="utf-8")
+
+    def rows(self) -> list[list[str]]:
+        """The cells of every row of its tables."""
+        lines = [line for line in self.TEXT.splitlines() if line.startswith("| `")]
+        return [[cell.strip() for cell in line.split("|")[1:]] for line in lines]
+
+    @pytest.mark.parametrize("field", FIELDS.values(), ids=lambda field: field.name)
+    def test_has_every_key_with_its_other_names(self, field: Field) -> None:
+        (others,) = (row[1] for row in self.rows() if row[0] == f"`{field.name}`")
+
+        assert list(field.aliases) == re.findall(r"`(\w+)`", others)
+
+    def test_its_examples_can_be_asked(self) -> None:
+        examples = [item for row in self.rows() for item in re.findall("`([^`]+)`", row[0])]
+
+        assert len(examples) > 20
+        for example in examples:
+            parse_query(example)
+
+    @pytest.mark.parametrize("number", [MAX_TEXT, MAX_WORDS, MAX_VALUES])
+    def test_states_the_limits(self, number: int) -> None:
+        assert f"{number:,} " in self.TEXT.split("## Limits")[1]
+
+    @pytest.mark.parametrize("sort", ["relevance", *SORTS])
+    def test_has_every_order(self, sort: str) -> None:
+        assert f"`{sort}`" in self.TEXT.split("## Order")[1] or f"--sort {sort}`" in self.TEXT

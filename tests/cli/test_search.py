@@ -74,6 +74,10 @@ class TestSearch:
             "search", "xyzzy", "--json"
         ).json
 
+    def test_operators_of_other_languages(self, read: Cli) -> None:
+        assert "OR and NOT are words here" in read("search", "독해 OR roberta").err
+        assert "nothing found\n" == read("search", "notable").err
+
     def test_a_slip_is_an_error_that_knows_better(self, read: Cli) -> None:
         ran = read("search", "--task", "fil-mask", code=2)
 
