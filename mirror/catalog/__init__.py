@@ -14,13 +14,9 @@ if TYPE_CHECKING:
     from mirror.catalog.query.parse import parse_query
     from mirror.catalog.query.query import Query
     from mirror.catalog.read.catalog import Catalog
-    from mirror.catalog.read.leaderboard import Choice
-    from mirror.catalog.read.results import (
+    from mirror.catalog.read.details import (
         CatalogStats,
-        Facet,
-        FacetValue,
         FileInfo,
-        Hit,
         Leaderboard,
         LeaderboardRow,
         LicenseInfo,
@@ -28,15 +24,15 @@ if TYPE_CHECKING:
         LinkInfo,
         Relative,
         RepoPage,
-        RepoSummary,
         ScoreColumn,
-        SearchResult,
         SnapshotInfo,
         SplitInfo,
         SqlResult,
         SubsetInfo,
         TableInfo,
     )
+    from mirror.catalog.read.leaderboard import Choice
+    from mirror.catalog.read.results import Facet, FacetValue, Hit, RepoSummary, SearchResult
     from mirror.catalog.write.indexer import IndexReport, reindex, update
 
 __all__ = [
@@ -73,6 +69,8 @@ __all__ = [
 _PLACES: Final = {
     "IndexReport": "write.indexer", "reindex": "write.indexer", "update": "write.indexer",
     "Query": "query.query", "parse_query": "query.parse", "Catalog": "read.catalog",
+    "Facet": "read.results", "FacetValue": "read.results", "Hit": "read.results",
+    "RepoSummary": "read.results", "SearchResult": "read.results",
     "SCHEMA": "format", "Choice": "read.leaderboard",
 }  # fmt: skip
 
@@ -80,4 +78,4 @@ _PLACES: Final = {
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_PLACES.get(name, 'read.results')}"), name)
+    return getattr(import_module(f"{__name__}.{_PLACES.get(name, 'read.details')}"), name)

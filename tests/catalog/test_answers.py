@@ -42,8 +42,10 @@ def known_only(query: Query, brute: Brute) -> Query:
         for item in query.filters
         if isinstance(item, Between)
         or all(value in brute.frequency(item.field) for value in item.values)
-        or ((item.field, item.values) in {("language", ("zh-hant",)), ("license", ("house 1",))}
-        and brute.frequency(item.field)["zh" if item.field == "language" else "other"])
+        or (
+            (item.field, item.values) in {("language", ("zh-hant",)), ("license", ("house 1",))}
+            and brute.frequency(item.field)["zh" if item.field == "language" else "other"]
+        )
     ]
     return Query(query.words, tuple(kept), query.sort, query.ascending, query.limit, query.offset)
 

@@ -10,8 +10,8 @@ import yaml
 
 from mirror.catalog import Catalog, reindex
 from mirror.catalog.query.parse import parse_query
+from mirror.catalog.read.details import Leaderboard
 from mirror.catalog.read.leaderboard import Choice
-from mirror.catalog.read.results import Leaderboard
 from mirror.errors import UsageError
 from mirror.store import Store
 from tests.catalog.making import dataset, model, publish

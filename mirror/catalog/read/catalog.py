@@ -22,17 +22,15 @@ from mirror.catalog.read.deadline import Deadline
 from mirror.catalog.read.search import Searcher
 
 if TYPE_CHECKING:
-    from mirror.catalog.read.leaderboard import Choice
-    from mirror.catalog.read.results import (
+    from mirror.catalog.read.details import (
         CatalogStats,
-        Facet,
         Leaderboard,
         RepoPage,
-        RepoSummary,
-        SearchResult,
         SqlResult,
         TableInfo,
     )
+    from mirror.catalog.read.leaderboard import Choice
+    from mirror.catalog.read.results import Facet, RepoSummary, SearchResult
     from mirror.names import RepoKey, RepoType
 
 #: Seconds that an answer may take, where the caller says nothing.

@@ -18,13 +18,8 @@ from pyroaring import BitMap
 
 from mirror.catalog.fields import SORT_ALIASES, SORTS
 from mirror.catalog.read.deadline import Deadline
+from mirror.catalog.read.details import EvaluationInfo, Leaderboard, LeaderboardRow, ScoreColumn
 from mirror.catalog.read.pages import EVALUATION_COLUMNS, evaluation
-from mirror.catalog.read.results import (
-    EvaluationInfo,
-    Leaderboard,
-    LeaderboardRow,
-    ScoreColumn,
-)
 from mirror.catalog.read.sets import unpacked
 from mirror.catalog.read.summaries import summary_fields
 from mirror.errors import UsageError

@@ -12,7 +12,12 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from mirror.catalog.read.results import Lineage, Relative
+from pyroaring import BitMap
+
+from mirror.catalog.read.deadline import Deadline
+from mirror.catalog.read.details import Lineage, Relative
+from mirror.catalog.read.orders import Orders
+from mirror.catalog.read.sets import Sets
 from mirror.names import RepoKey, RepoType
 
 #: Steps that are followed, repos that are listed in a direction, and of one repo.
@@ -31,17 +36,17 @@ _KNOWN: Final = (
     " JOIN repos ON repos.repo_type = ?2"
     " AND repos.repo_id = coalesce(aliases.repo_id, names.value)"
 )
+#: The index alone answers the first; a repo's own rows are read of those that are listed.
 _SOURCES: Final = (
+    "SELECT DISTINCT repo FROM repo_links"
+    " WHERE kind = ? AND target IN (SELECT value FROM json_each(?))"
+)
+_ROWS: Final = (
     "SELECT repos.repo, repos.repo_type, repos.repo_id, min(repo_links.relation),"
     " repos.state, repos.downloads"
     " FROM repo_links JOIN repos ON repos.repo = repo_links.repo"
-    " WHERE repo_links.kind = ? AND repo_links.target IN (SELECT value FROM json_each(?))"
-    " GROUP BY repos.repo"
-    " ORDER BY repos.state = 'mirrored' DESC, repos.downloads DESC, repos.repo_id LIMIT ?"
-)
-_COUNT: Final = (
-    "SELECT count(DISTINCT repo) FROM repo_links"
-    " WHERE kind = ? AND target IN (SELECT value FROM json_each(?)) AND repo <> ?"
+    " WHERE repo_links.repo IN (SELECT value FROM json_each(?3)) AND repo_links.kind = ?1"
+    " AND repo_links.target IN (SELECT value FROM json_each(?2)) GROUP BY repos.repo"
 )
 _NAMES: Final = "SELECT alias FROM aliases WHERE repo_type = ? AND repo_id = ?"
 
@@ -51,27 +56,56 @@ def read_lineage(
 ) -> Lineage:
     """Give the lineage of the repo ``key``, which has this number and these other names."""
     names = (key.repo_id, *aliases)
-    trained_on, cut = _targets(connection, number, key.repo_id, "dataset", RepoType.DATASET, 1)
-    if key.repo_type is RepoType.DATASET:
-        trained, total = _sources(connection, number, names, "dataset")
+    children = _Children(connection)
+    try:
+        links, cut = _targets(connection, number, key.repo_id, "dataset", RepoType.DATASET, 1)
+        trained_on = tuple(relative for relative, _ in links)
+        if key.repo_type is not RepoType.MODEL:
+            trained, total = _trained(children, number, key, names)
+            truncated = cut or total > len(trained)
+            return Lineage(
+                trained_on=trained_on, trained=trained, trained_total=total, truncated=truncated
+            )
+        made_from, more_from = _upwards(connection, number, key.repo_id)
+        made_into, total, more_into = _downwards(connection, children, number, names)
         return Lineage(
-            trained_on=tuple(relative for relative, _ in trained_on),
-            trained=trained,
-            trained_total=total,
-            truncated=cut or total > len(trained),
+            made_from=made_from,
+            made_into=made_into,
+            made_into_total=total,
+            trained_on=trained_on,
+            truncated=cut or more_from or more_into,
         )
-    if key.repo_type is not RepoType.MODEL:
-        return Lineage(trained_on=tuple(relative for relative, _ in trained_on), truncated=cut)
-    made_from, more_from = _upwards(connection, number, key.repo_id)
-    made_into, more_into = _downwards(connection, number, names)
-    (total,) = connection.execute(_COUNT, ("base_model", json.dumps(names), number)).fetchone()
-    return Lineage(
-        made_from=made_from,
-        made_into=made_into,
-        made_into_total=total,
-        trained_on=tuple(relative for relative, _ in trained_on),
-        truncated=cut or more_from or more_into,
-    )
+    finally:
+        children.close()
+
+
+class _Children:
+    """Finds the repos that name another, the mirrored and most downloaded ones first."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._orders = Orders(connection)
+        self._mirrored = Sets(connection).having("state", "mirrored") or BitMap()
+
+    def close(self) -> None:
+        self._orders.close()
+
+    def of(
+        self, names: Sequence[str], kind: str, without: int
+    ) -> tuple[list[tuple[Any, ...]], int]:
+        """Give rows of at most ``MAX_CHILDREN``, and how many there are."""
+        given = (kind, json.dumps(list(names)))
+        members = BitMap(number for (number,) in self._connection.execute(_SOURCES, given))
+        members.discard(without)
+        here = members & self._mirrored
+        chosen = self._first(here, MAX_CHILDREN)
+        chosen += self._first(members - here, MAX_CHILDREN - len(chosen))
+        rows = self._connection.execute(_ROWS, (*given, json.dumps(chosen)))
+        by_number = {row[0]: row for row in rows}
+        return [by_number[number] for number in chosen if number in by_number], len(members)
+
+    def _first(self, members: BitMap, count: int) -> list[int]:
+        return self._orders.first("downloads", members, count, Deadline.never())
 
 
 def _targets(
@@ -126,48 +160,40 @@ def _upwards(
 
 
 def _downwards(
-    connection: sqlite3.Connection, number: int, names: Sequence[str]
-) -> tuple[tuple[Relative, ...], bool]:
+    connection: sqlite3.Connection, children: _Children, number: int, names: Sequence[str]
+) -> tuple[tuple[Relative, ...], int, bool]:
+    """What was made from it; how many directly; and whether there is more."""
     found: list[Relative] = []
-    seen, truncated = {number}, False
+    seen, direct, truncated = {number}, 0, False
     level = [tuple(names)]
     for distance in range(1, MAX_DISTANCE + 1):
         following = []
         for its_names in level:
-            rows = _children(connection, its_names, "base_model")
-            truncated |= len(rows) > MAX_CHILDREN
-            for place, kind, repo_id, *facts in rows[:MAX_CHILDREN]:
+            rows, total = children.of(its_names, "base_model", number)
+            direct = total if distance == 1 else direct
+            truncated |= total > len(rows)
+            for place, kind, repo_id, *facts in rows:
                 if place in seen:
                     continue
                 if len(found) >= MAX_RELATIVES:
-                    return tuple(found), True
+                    return tuple(found), direct, True
                 seen.add(place)
                 found.append(_relative(kind, repo_id, facts, distance, its_names[0]))
                 others = [alias for (alias,) in connection.execute(_NAMES, (kind, repo_id))]
                 following.append((repo_id, *others))
         level = following
-    return tuple(found), truncated or bool(level)
+    return tuple(found), direct, truncated or bool(level)
 
 
-def _sources(
-    connection: sqlite3.Connection, number: int, names: Sequence[str], kind: str
+def _trained(
+    children: _Children, number: int, key: RepoKey, names: Sequence[str]
 ) -> tuple[tuple[Relative, ...], int]:
-    rows = _children(connection, names, kind)[:MAX_CHILDREN]
-    (total,) = connection.execute(_COUNT, (kind, json.dumps(names), number)).fetchone()
-    found = [
-        _relative(repo_type, repo_id, facts, 1, names[0])
-        for place, repo_type, repo_id, *facts in rows
-        if place != number
-    ]
+    """What names a data set as what it was trained on; and how many there are."""
+    if key.repo_type is not RepoType.DATASET:
+        return (), 0
+    rows, total = children.of(names, "dataset", number)
+    found = [_relative(kind, repo_id, facts, 1, names[0]) for _, kind, repo_id, *facts in rows]
     return tuple(found), total
-
-
-def _children(
-    connection: sqlite3.Connection, names: Sequence[str], kind: str
-) -> list[tuple[Any, ...]]:
-    """The repos that name one of ``names``, one more than are wanted."""
-    statement = (kind, json.dumps(list(names)), MAX_CHILDREN + 1)
-    return connection.execute(_SOURCES, statement).fetchall()
 
 
 def _relative(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from mirror.catalog.read.results import FileInfo, RepoPage
+from mirror.catalog.read.details import FileInfo, RepoPage
 from mirror.names import RepoType
 
 #: Task → the class of transformers that has its head.

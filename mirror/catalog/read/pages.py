@@ -10,9 +10,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from mirror.catalog.format import SCHEMA
-from mirror.catalog.read.lineage import read_lineage
-from mirror.catalog.read.load_code import load_code
-from mirror.catalog.read.results import (
+from mirror.catalog.read.details import (
     CatalogStats,
     EvaluationInfo,
     EventInfo,
@@ -24,6 +22,8 @@ from mirror.catalog.read.results import (
     SplitInfo,
     SubsetInfo,
 )
+from mirror.catalog.read.lineage import read_lineage
+from mirror.catalog.read.load_code import load_code
 from mirror.catalog.read.summaries import read_summaries, summary_fields
 from mirror.catalog.values import clean_text
 from mirror.names import RepoKey, RepoType

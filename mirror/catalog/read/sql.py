@@ -19,7 +19,7 @@ from typing import Final
 
 from mirror.catalog.database import open_database
 from mirror.catalog.read.deadline import Deadline
-from mirror.catalog.read.results import SqlResult, TableInfo
+from mirror.catalog.read.details import SqlResult, TableInfo
 from mirror.catalog.views import ABOUT
 from mirror.errors import QueryTimeoutError, UsageError
 
