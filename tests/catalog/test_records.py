@@ -122,3 +122,14 @@ def test_a_file_that_is_twice_takes_its_bytes_once(store: Store) -> None:
     publish(store, key, {"a.bin": b"x" * 100, "b.bin": b"x" * 100}, absent={"c.bin": b"y" * 50})
 
     assert read(store, key).disk_size == 100
+
+
+def test_a_quantised_model_has_the_parameters_that_it_was_made_of(store: Store) -> None:
+    config = '{"quantization_config": {"quant_method": "gptq", "bits": 4}}'
+    weights = safetensors(**{"a.qweight": ("I32", [1_000]), "b.scales": ("F16", [10])})
+    publish(store, model("a/b-GPTQ"), {"model.safetensors": weights, "config.json": config})
+    record = read(store, model("a/b-GPTQ"))
+
+    assert record.parameters == 8_010
+    assert record.dtypes == {"F16": 10, "I32": 1_000}
+    assert record.values["quantization"] == ("gptq", "4-bit")

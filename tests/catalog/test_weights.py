@@ -68,8 +68,9 @@ def test_safetensors_count_by_type() -> None:
     data = safetensors(a=("BF16", [10, 20]), b=("F32", [5]), c=("BF16", []))
     found = read("model.safetensors", data)
 
+    assert found is not None
     assert found == Weights({"BF16": 201, "F32": 5})
-    assert found.parameters == 206
+    assert found.parameters() == 206
 
 
 def test_gguf_counts_by_type_and_says_its_quantisation() -> None:
@@ -77,6 +78,18 @@ def test_gguf_counts_by_type_and_says_its_quantisation() -> None:
 
     assert read("m.gguf", data) == Weights({"F32": 256, "GGML_200": 3, "Q4_K": 1024}, "Q4_K_M")
     assert read("m.gguf", gguf(("a", [4], 0))) == Weights({"F32": 4})
+
+
+def test_packed_numbers_are_several_parameters() -> None:
+    data = safetensors(
+        **{"a.qweight": ("I32", [100]), "a.qzeros": ("I32", [5]), "b.weight": ("F16", [40])}
+    )
+    found = read("model.safetensors", data)
+
+    assert found is not None
+    assert found.parameters() == 145
+    assert found.parameters(4) == 845
+    assert (found + found).parameters(4) == 1_690
 
 
 def test_shards_are_added_up() -> None:
@@ -197,4 +210,4 @@ def test_real_weights_are_read() -> None:
     }
 
     assert found
-    assert all(weights is not None and weights.parameters > 1_000 for weights in found.values())
+    assert all(weights is not None and weights.parameters() > 1_000 for weights in found.values())

@@ -38,6 +38,7 @@ from mirror.catalog.record.record import (
 from mirror.catalog.record.source import RepoSource
 from mirror.catalog.record.stated import Stated, find_stated
 from mirror.catalog.record.subsets import Subset, find_subsets
+from mirror.catalog.record.traits import bits_of_config
 from mirror.catalog.record.weights import Weights
 from mirror.catalog.values import (
     as_count,
@@ -159,7 +160,7 @@ def describe_draft(draft: Draft, contents: Contents) -> RepoRecord:
         upstream_state=state.state if state is not None else "ok",
         upstream_seen=as_time(state.time) if state is not None else None,
         upstream_detail=as_text(state.detail, 500) if state is not None else None,
-        parameters=find_parameters(raw) or (contents.weights or Weights()).parameters or None,
+        parameters=find_parameters(raw) or _counted(contents.weights, seen.config),
         sdk=as_text(raw.get("sdk")) or as_text(data.get("sdk")),
         card=card,
         subsets=subsets,
@@ -176,6 +177,10 @@ def describe_draft(draft: Draft, contents: Contents) -> RepoRecord:
         evaluations=evaluations,
         events=find_events(source.history),
     )
+
+
+def _counted(weights: Weights | None, config: object) -> int | None:
+    return weights.parameters(bits_of_config(config)) or None if weights is not None else None
 
 
 def _infer(stated: Stated, draft: Draft, contents: Contents) -> None:

@@ -143,13 +143,22 @@ def quantizations_of_config(config: object) -> tuple[str, ...]:
     """Give what a model's ``config.json`` says: the method, and its bits."""
     if config is None or not (stated := as_mapping(as_mapping(config).get("quantization_config"))):
         return ()
-    method, bits = as_text(stated.get("quant_method"), 32), as_count(stated.get("bits"))
-    if stated.get("load_in_4bit") is True:
-        bits = 4
-    elif stated.get("load_in_8bit") is True:
-        bits = 8
-    found = (method.lower() if method else None, f"{bits}-bit" if bits in range(1, 9) else None)
+    method, bits = as_text(stated.get("quant_method"), 32), bits_of_config(config)
+    found = (method.lower() if method else None, f"{bits}-bit" if bits else None)
     return tuple(name for name in found if name is not None)
+
+
+def bits_of_config(config: object) -> int | None:
+    """Give the bits of each quantised parameter, 1 to 8, as ``config.json`` says them."""
+    stated = as_mapping(as_mapping(config).get("quantization_config"))
+    if stated.get("load_in_4bit") is True:
+        return 4
+    if stated.get("load_in_8bit") is True:
+        return 8
+    bits = as_count(stated.get("bits"))
+    if bits is None and as_text(stated.get("quant_method")) == "mxfp4":
+        return 4
+    return bits if bits in range(1, 9) else None
 
 
 def kind_tag(tag: str) -> str | None:

@@ -12,7 +12,7 @@ import math
 import struct
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO, Final
 
 from mirror.catalog.values import MAX_VALUE, as_text
@@ -35,16 +35,32 @@ class Weights:
     """Parameters by type, as the format spells it: ``BF16``, ``Q4_K``."""
     quantization: str | None = None
     """Of GGUF: ``Q4_K_M``."""
+    packed_bits: int = 0
+    """Bits of the tensors of which one number holds several parameters (GPTQ, AWQ …)."""
+    packed_numbers: int = 0
+    """The numbers in them, which are counted in ``dtypes``."""
 
-    @property
-    def parameters(self) -> int:
-        """All of them."""
-        return sum(self.dtypes.values())
+    def parameters(self, bits: int | None = None) -> int:
+        """Give the number of parameters; ``bits`` of each one that is packed, if known."""
+        numbers = sum(self.dtypes.values())
+        if bits is None or not self.packed_bits:
+            return numbers
+        return numbers - self.packed_numbers + self.packed_bits // bits
 
     def __add__(self, other: Weights) -> Weights:
         """Give both shards together."""
         total = Counter(self.dtypes) + Counter(other.dtypes)
-        return Weights(dict(sorted(total.items())), self.quantization or other.quantization)
+        return Weights(
+            dict(sorted(total.items())),
+            self.quantization or other.quantization,
+            self.packed_bits + other.packed_bits,
+            self.packed_numbers + other.packed_numbers,
+        )
+
+
+#: Names of packed tensors: of GPTQ and AWQ, of compressed-tensors, of bitsandbytes, of MXFP4.
+_PACKED: Final = (".qweight", ".weight_packed", ".weight", "_blocks")
+_WORDS: Final = {"I32": 32, "U8": 8}
 
 
 class _Bad(Exception):
@@ -74,12 +90,18 @@ def _read_safetensors(stream: BinaryIO) -> Weights:
     if not isinstance(header, dict) or len(header) > MAX_TENSORS:
         raise _Bad
     dtypes: Counter[str] = Counter()
+    packed_bits = packed_numbers = 0
     for name, tensor in header.items():
-        if name != "__metadata__":
-            if not isinstance(tensor, dict):
-                raise _Bad
-            dtypes[_dtype(tensor.get("dtype"))] += _elements(tensor.get("shape"))
-    return _weights(dtypes)
+        if name == "__metadata__":
+            continue
+        if not isinstance(tensor, dict):
+            raise _Bad
+        dtype, numbers = _dtype(tensor.get("dtype")), _elements(tensor.get("shape"))
+        dtypes[dtype] += numbers
+        if dtype in _WORDS and name.endswith(_PACKED):
+            packed_bits += _WORDS[dtype] * numbers
+            packed_numbers += numbers
+    return replace(_weights(dtypes), packed_bits=packed_bits, packed_numbers=packed_numbers)
 
 
 def _dtype(value: object) -> str:
