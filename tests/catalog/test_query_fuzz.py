@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mirror.catalog import Query, parse_query
 from mirror.catalog.fields import FIELDS, NAMES, SORTS
+from mirror.catalog.query.query import Between, OneOf
 from mirror.errors import UsageError
 
 #: What means something to the parser, and what has been trouble elsewhere.
@@ -69,3 +72,35 @@ def test_an_option_is_the_same_as_its_key(name: str, value: str) -> None:
     assume(value.isprintable() and not any(c == '"' or c.isspace() for c in value))
     by_option, by_key = parsed("", **{name: value}), parsed(f"{name}:{value}")
     assert by_option == by_key
+
+
+#: (text, what it holds) of some ranges of a small number.
+_NUMBERS = st.integers(0, 30)
+_RANGES: st.SearchStrategy[tuple[str, Callable[[int], bool]]] = st.one_of(
+    _NUMBERS.map(lambda n: (f"{n}", lambda value: value == n)),
+    _NUMBERS.map(lambda n: (f"<{n}", lambda value: value < n)),
+    _NUMBERS.map(lambda n: (f">={n}", lambda value: value >= n)),
+    st.tuples(_NUMBERS, _NUMBERS).map(
+        lambda two: (f"{min(two)}..{max(two)}", lambda value: min(two) <= value <= max(two))
+    ),
+    st.just(("*", lambda value: True)),
+)
+
+
+@given(st.lists(_RANGES, min_size=1, max_size=5), st.booleans())
+def test_one_of_several_ranges_fits(
+    ranges: list[tuple[str, Callable[[int], bool]]], excluded: bool
+) -> None:
+    text = f"{'-' if excluded else ''}likes:{','.join(written for written, _ in ranges)}"
+    query = parse_query(text)
+
+    for value in range(35):
+        expected = any(holds(value) for _, holds in ranges) is not excluded
+        assert expected == all(_fits(item, value) for item in query.filters), value
+
+
+def _fits(item: OneOf | Between, value: int) -> bool:
+    assert isinstance(item, Between)
+    assert not isinstance(item.low, str) and not isinstance(item.high, str)
+    inside = (item.low is None or value >= item.low) and (item.high is None or value < item.high)
+    return inside is not item.excluded
