@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from mirror.api.searching import TIMEOUT
+from mirror.api.searching import TIMEOUT, pointing
 from mirror.catalog import Catalog, Choice, Leaderboard, RepoPage, SqlResult, TableInfo, parse_query
 from mirror.errors import NotFoundError, UsageError
 from mirror.names import RepoType
@@ -48,7 +48,7 @@ def compare_catalog(
         offset=offset,
     )
     query = parse_query(text, **filters)
-    with Catalog.open(path) as catalog:
+    with Catalog.open(path) as catalog, pointing(text, filters):
         return catalog.leaderboard(query, choice, timeout)
 
 

@@ -31,7 +31,7 @@ def search_catalog(
         QueryTimeoutError: it took too long.
     """
     query = parse_query(text, **asked)
-    with Catalog.open(path) as catalog, _pointing(text, asked):
+    with Catalog.open(path) as catalog, pointing(text, asked):
         return catalog.search(query, facets, facet_limit, timeout)
 
 
@@ -49,12 +49,12 @@ def count_facets(
     Raises: as :func:`search_catalog`.
     """
     query = parse_query(text, **filters)
-    with Catalog.open(path) as catalog, _pointing(text, filters):
+    with Catalog.open(path) as catalog, pointing(text, filters):
         return catalog.facets(query, fields, limit, timeout)
 
 
 @contextmanager
-def _pointing(text: str, filters: dict[str, Any]) -> Iterator[None]:
+def pointing(text: str, filters: dict[str, Any]) -> Iterator[None]:
     """Show where a value stands that turns out to be unknown."""
     try:
         yield
