@@ -86,7 +86,8 @@ def unknown_in(line: str) -> list[str]:
         if name not in COMMANDS:
             unknown.append(name)
             continue
-        given = re.findall(r"(?<!\S)--?[a-zA-Z][\w-]*", rest)
+        # -license:unknown and -news are no options, but parts of a query.
+        given = re.findall(r"(?<!\S)(?:--[a-zA-Z][\w-]*|-[a-zA-Z])(?![\w:-])", rest)
         unknown += [
             f"{name} {option}" for option in given if option not in options_of(COMMANDS[name])
         ]
