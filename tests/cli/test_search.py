@@ -83,6 +83,11 @@ class TestSearch:
 
         assert "" == ran.out
         assert "did you mean task:fill-mask" in ran.err
+        assert "\n  fil-mask\n  ^^^^^^^^\n" in ran.err
+        found = read("search", "task:fil-mask", "--json", code=2).json
+        assert ("task", "fil-mask", ["fill-mask"]) == (
+            found["field"], found["value"], found["near"],
+        )  # fmt: skip
 
     def test_a_value_that_nobody_has_is_told(self, read: Cli) -> None:
         ran = read("search", "--author", "klu")

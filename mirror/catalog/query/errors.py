@@ -55,6 +55,11 @@ class UnknownValueError(UsageError):
         where = f"\n{_pointed(text, place, length)}"
         return UnknownValueError(self.field, self.value, self.near, where)
 
+    def as_json(self) -> dict[str, Any]:
+        """The JSON form, with what was probably meant."""
+        more = {"field": self.field, "value": self.value, "near": list(self.near)}
+        return {**super().as_json(), **more}
+
 
 def _pointed(text: str, place: int, length: int) -> str:
     """The query, and below it marks under what is meant."""
