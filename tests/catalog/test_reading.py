@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from mirror.catalog import SCHEMA, Catalog, reindex, update
+from mirror.catalog.database import open_database
 from mirror.catalog.query.parse import parse_query
+from mirror.catalog.read.sets import Sets
 from mirror.errors import CatalogError
 from mirror.store import Store
 from tests.catalog.making import model, publish
@@ -243,3 +245,16 @@ def test_a_search_loads_nothing_heavy(store: Store, path: Path) -> None:
     )
 
     assert run.stdout.split() == []
+
+
+def test_an_open_catalog_keeps_only_so_many_sets(store: Store, path: Path) -> None:
+    filled(store, path, repos=20)
+    connection = open_database(path)
+    rows = [row for (row,) in connection.execute("SELECT id FROM value_sets")]
+    small, large = Sets(connection, kept_bytes=2_000), Sets(connection)
+
+    for _ in range(2):
+        assert [small.of(row) for row in rows] == [large.of(row) for row in rows]
+
+    assert small.kept_bytes <= 2_000 < large.kept_bytes
+    connection.close()

@@ -19,7 +19,7 @@ from mirror.catalog.record.licenses import LICENSES
 from mirror.catalog.record.vocabulary import LIBRARIES, TASKS
 
 #: Values that a slip is compared with, the most frequent first.
-_COMPARED: Final = 5_000
+_COMPARED: Final = 2_000
 _SHOWN: Final = 3
 
 #: What the Hub itself has, whether or not a repo here has it.

@@ -38,7 +38,9 @@ class Sets:
     def __init__(self, connection: sqlite3.Connection, kept_bytes: int = KEPT_BYTES) -> None:
         self.connection = connection
         self._kept: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
-        self._bytes, self._most = 0, kept_bytes
+        self._most = kept_bytes
+        #: What is kept now, in bytes.
+        self.kept_bytes = 0
 
     def everything(self) -> BitMap:
         """Give all repos."""
@@ -111,10 +113,10 @@ class Sets:
     def _keep(self, name: Hashable, value: object, size: int) -> object:
         size += _OVERHEAD
         self._kept[name] = value, size
-        self._bytes += size
-        while self._bytes > self._most and len(self._kept) > 1:
+        self.kept_bytes += size
+        while self.kept_bytes > self._most and len(self._kept) > 1:
             _, (_, gone) = self._kept.popitem(last=False)
-            self._bytes -= gone
+            self.kept_bytes -= gone
         return value
 
 
