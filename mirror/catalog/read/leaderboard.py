@@ -12,13 +12,13 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pyroaring import BitMap
 
 from mirror.catalog.fields import SORT_ALIASES, SORTS
 from mirror.catalog.read.deadline import Deadline
-from mirror.catalog.read.details import EvaluationInfo, Leaderboard, LeaderboardRow, ScoreColumn
+from mirror.catalog.read.details import Leaderboard, LeaderboardRow, ScoreColumn
 from mirror.catalog.read.pages import EVALUATION_COLUMNS, evaluation
 from mirror.catalog.read.sets import unpacked
 from mirror.catalog.read.summaries import summary_fields
@@ -35,10 +35,18 @@ _LOWER: Final = frozenset(
      "mae", "mse", "rmse", "mape", "smape", "fid", "error", "error_rate", "brier"}
 )  # fmt: skip
 
-_ALL: Final = f"SELECT repo, {EVALUATION_COLUMNS} FROM evaluations ORDER BY repo, position"  # noqa: S608
+_COLUMNS: Final = (
+    "repo, position, value, metric, coalesce(dataset, dataset_name), subset,"
+    " verified * 4 + (source = '.eval_results') * 2 + (split IS 'test')"
+)
+_ALL: Final = f"SELECT {_COLUMNS} FROM evaluations ORDER BY repo, position"  # noqa: S608
 _OF: Final = (
-    f"SELECT repo, {EVALUATION_COLUMNS} FROM evaluations"  # noqa: S608
+    f"SELECT {_COLUMNS} FROM evaluations"  # noqa: S608
     " WHERE repo IN (SELECT value FROM json_each(?)) ORDER BY repo, position"
+)
+_WHOLE: Final = (
+    f"SELECT repo, position, {EVALUATION_COLUMNS} FROM evaluations"  # noqa: S608
+    " WHERE repo IN (SELECT value FROM json_each(?))"
 )
 _EVALUATED: Final = "SELECT value, bits FROM value_sets WHERE field = 'evaluated_on' AND shown = 1"
 _ALIASES: Final = (
@@ -57,8 +65,19 @@ _TRAITS: Final = (
     " AND repo IN (SELECT value FROM json_each(?)) ORDER BY repo, field, position"
 )
 
-Scores = dict[int, EvaluationInfo]
-"""Of one column: repo number → the result that is shown."""
+
+class Score(NamedTuple):
+    """The result of a repo that is shown in a column."""
+
+    value: float
+    position: int
+    trust: int
+    """Verified, from ``.eval_results``, on ``test``: in this order."""
+
+
+Scores = dict[int, Score]
+"""Of one column, by repo number."""
+Row = tuple[int, int, float, str, str | None, str | None, int]
 
 
 @dataclass(frozen=True)
@@ -147,44 +166,38 @@ def _is_called(value: str, name: str, present: Mapping[str, str]) -> bool:
     return bool(ids & asked) or ("/" not in name and name in {i.rpartition("/")[2] for i in ids})
 
 
-def _rows(
-    connection: sqlite3.Connection, found: BitMap, *, scan: bool
-) -> Iterator[tuple[int, EvaluationInfo]]:
+def _rows(connection: sqlite3.Connection, found: BitMap, *, scan: bool) -> Iterator[Row]:
     rows = connection.execute(_ALL if scan else _OF, () if scan else (json.dumps(list(found)),))
-    for number, *row in rows:
-        if number in found:
-            yield number, evaluation(row)
+    return (row for row in rows if row[0] in found)
 
 
 def _scores(
-    rows: Iterable[tuple[int, EvaluationInfo]], datasets: _Datasets, deadline: Deadline
+    rows: Iterable[Row], datasets: _Datasets, deadline: Deadline
 ) -> dict[tuple[str, str | None, str], Scores]:
     """Results by (data set, subset, metric); of several in one place the most trustworthy."""
-    found: dict[tuple[str, str | None, str], Scores] = {}
-    for place, (number, item) in enumerate(rows):
+    stated: dict[tuple[str, str | None, str], Scores] = {}
+    for place, (number, position, value, metric, name, subset, trust) in enumerate(rows):
         if place % 4096 == 0:
             deadline.check()
-        if (name := item.dataset or item.dataset_name) is None:
+        if name is None:
             continue  # accuracy of nobody knows what
-        scores = found.setdefault((name, _subset(name, item.subset), item.metric), {})
-        if number not in scores or _trust(item) > _trust(scores[number]):
-            scores[number] = item
-    present = datasets.present({name for name, _, _ in found})
-    merged: dict[tuple[str, str | None, str], Scores] = {}
-    for (name, subset, metric), scores in found.items():
-        column = merged.setdefault((present.get(name, name), subset, metric), {})
-        merged[present.get(name, name), subset, metric] = scores | column
-    return merged
+        scores = stated.setdefault((name, subset, metric), {})
+        if number not in scores or trust > scores[number].trust:
+            scores[number] = Score(value, position, trust)
+    present = datasets.present({name for name, _, _ in stated})
+    found: dict[tuple[str, str | None, str], Scores] = {}
+    for (name, subset, metric), scores in stated.items():
+        column = found.setdefault((present.get(name, name), _subset(name, subset), metric), {})
+        for number, score in scores.items():
+            if number not in column or score.trust > column[number].trust:
+                column[number] = score
+    return found
 
 
 def _subset(dataset: str, subset: str | None) -> str | None:
     """The subset where it says something: not ``default``, nor the data set's own name."""
     silent = {"default", dataset.casefold(), dataset.rpartition("/")[2].casefold()}
     return None if subset is None or subset.casefold() in silent else subset
-
-
-def _trust(item: EvaluationInfo) -> tuple[bool, bool, bool]:
-    return item.verified, item.source == ".eval_results", item.split == "test"
 
 
 def _wanted(
@@ -287,13 +300,18 @@ def _page(
     averages: Mapping[int, tuple[int, float | None]],
 ) -> tuple[LeaderboardRow, ...]:
     fields = summary_fields(connection, numbers)
+    rows = connection.execute(_WHOLE, (json.dumps(list(numbers)),))
+    results = {(number, position): evaluation(row) for number, position, *row in rows}
     traits: dict[tuple[int, str], list[str]] = {}
     for number, field, value in connection.execute(_TRAITS, (json.dumps(list(numbers)),)):
         traits.setdefault((number, field), []).append(value)
     return tuple(
         LeaderboardRow(
             **fields[number],
-            scores=tuple(scores.get(number) for scores in shown),
+            scores=tuple(
+                results[number, scores[number].position] if number in scores else None
+                for scores in shown
+            ),
             average=averages[number][1],
             dtypes=tuple(traits.get((number, "dtype"), ())),
             kinds=tuple(traits.get((number, "kind"), ())),
