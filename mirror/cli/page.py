@@ -29,6 +29,7 @@ _FILES_SHOWN: Final = 15
 #: Of links, results and relatives; `--json` has all of them.
 _LINKS_SHOWN: Final = 10
 _ROWS_SHOWN: Final = 20
+_IN_LINEAGE: Final = frozenset({"base_model", "dataset"})
 
 
 def print_page(page: RepoPage, folder: Path | None, *, mirrored: bool, shell: str) -> None:
@@ -71,8 +72,8 @@ def _path(page: RepoPage, folder: Path | None) -> str:
 def _facts(page: RepoPage) -> list[tuple[str, str]]:
     links: dict[str, list[str]] = {}
     for link in page.links:
-        relation = f" ({link.relation})" if link.relation else ""
-        links.setdefault(link.kind.replace("_", " "), []).append(f"{link.target}{relation}")
+        if link.kind not in _IN_LINEAGE:
+            links.setdefault(link.kind.replace("_", " "), []).append(link.target)
     return [
         ("also known as", ", ".join(page.aliases)),
         ("task", ", ".join([*page.tasks, *page.subtasks])),
