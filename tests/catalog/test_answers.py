@@ -93,6 +93,7 @@ def test_a_search_finds_counts_and_sorts_what_brute_force_does(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("mirror.catalog.format.WORD_SET_MIN", common)
         patch.setattr("mirror.catalog.read.facets.FEW", few)
+        patch.setattr("mirror.catalog.read.facets.FEW_OF_MANY", few)
         # Sorted by rank, or walked in order: a small catalog would only be walked.
         patch.setattr("mirror.catalog.read.orders._PLACES_A_REPO", 0 if few else 15)
         with opened(found) as (catalog, brute):
