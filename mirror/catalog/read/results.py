@@ -85,7 +85,7 @@ class Hit(RepoSummary):
     """A repo that was found."""
 
     snippet: str | None = None
-    """The text of the card around the words that were looked for."""
+    """The text of the card around the words that were looked for; of the first 500 of a page."""
     highlights: tuple[tuple[int, int], ...] = ()
     """Where the words are in ``snippet``: from and to, in characters."""
 

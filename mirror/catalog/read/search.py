@@ -18,7 +18,7 @@ from mirror.catalog.read.orders import Orders
 from mirror.catalog.read.ranking import page_of
 from mirror.catalog.read.results import Facet, Hit, SearchResult
 from mirror.catalog.read.sets import Sets
-from mirror.catalog.read.snippets import Marker
+from mirror.catalog.read.snippets import Marker, Snippet
 from mirror.catalog.read.summaries import summary_fields
 from mirror.catalog.read.words import WordFinder
 from mirror.errors import UsageError
@@ -27,6 +27,10 @@ _BODIES: Final = (
     "SELECT repo, substr(body, 1, ?) FROM cards"
     " WHERE repo IN (SELECT value FROM json_each(?)) AND body <> ''"
 )
+
+
+#: Hits of a page that get a snippet: nobody reads more of them.
+SNIPPETS: Final = 500
 
 
 class Searcher:
@@ -51,7 +55,7 @@ class Searcher:
         found = matches.without()
         numbers = page_of(query, found, matches.words, self._sets, self._orders, deadline)
         return SearchResult(
-            hits=self._hits(query, numbers),
+            hits=self._hits(query, numbers, deadline),
             total=len(found),
             facets=self._facets(query, matches, fields, facet_limit, deadline),
             hints=self._hints(matches, empty=not found),
@@ -108,19 +112,27 @@ class Searcher:
 
         return hints_for(matches.unknown, self._sets, empty=empty)
 
-    def _hits(self, query: Query, numbers: Sequence[int]) -> tuple[Hit, ...]:
+    def _hits(self, query: Query, numbers: Sequence[int], deadline: Deadline) -> tuple[Hit, ...]:
         fields = summary_fields(self._connection, numbers)
-        marker = Marker(item for item in query.words if not item.excluded)
-        bodies: dict[int, str] = {}
-        if marker.has_words:
-            bodies = dict(
-                self._connection.execute(_BODIES, (marker.MOST, json.dumps(list(numbers))))
-            )
+        snippets = self._snippets(query, numbers[:SNIPPETS], deadline)
+        nothing: Snippet = (None, ())
         found = []
         for number in numbers:
-            snippet, highlights = marker.snippet(bodies.get(number, ""))
+            snippet, highlights = snippets.get(number, nothing)
             found.append(Hit(**fields[number], snippet=snippet, highlights=highlights))
         return tuple(found)
+
+    def _snippets(
+        self, query: Query, numbers: Sequence[int], deadline: Deadline
+    ) -> dict[int, Snippet]:
+        marker = Marker(item for item in query.words if not item.excluded)
+        found: dict[int, Snippet] = {}
+        if marker.has_words and numbers:
+            given = (marker.MOST, json.dumps(list(numbers)))
+            for number, body in self._connection.execute(_BODIES, given):
+                deadline.check()
+                found[number] = marker.snippet(body)
+        return found
 
 
 def _checked(query: Query) -> Query:

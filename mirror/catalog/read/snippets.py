@@ -31,6 +31,8 @@ _MARKED: Final = re.compile("[\u00c0-\u024f\u1e00-\u1eff]+")
 
 #: From and to, in characters.
 Place = tuple[int, int]
+#: The text, and where the words are in it.
+Snippet = tuple[str | None, tuple[Place, ...]]
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ class Marker:
         self._needles = tuple(needles)
         self.has_words = bool(needles)
 
-    def snippet(self, body: str) -> tuple[str | None, tuple[Place, ...]]:
+    def snippet(self, body: str) -> Snippet:
         """Give the line of a card with most of the words, and where they are in it.
 
         ``None`` where no line has any: they were found in the id, the tags, or further down.
