@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirror.catalog import Catalog, reindex
+from mirror.catalog.read import sql
 from mirror.errors import CatalogError, MirrorError, QueryTimeoutError, UsageError
 from mirror.store import Store
 from tests.catalog.making import dataset, model, publish
@@ -166,3 +167,26 @@ def test_a_catalog_that_is_not_there(catalog: Catalog, tmp_path: Path) -> None:
 
     with pytest.raises(CatalogError):
         run_sql(tmp_path / "none.db", "SELECT 1", 1, 1)
+
+
+def test_a_large_answer_is_cut(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sql, "MAX_ANSWER", 10_000)
+    wide = (
+        "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n)"
+        " SELECT printf('%.*c', 4000, 'x') FROM n"
+    )
+
+    found = catalog.sql(wide)
+
+    assert len(found.rows) == 3
+    assert found.truncated
+
+
+def test_a_damaged_catalog_is_no_fault_of_the_statement(catalog: Catalog, tmp_path: Path) -> None:
+    data = bytearray(catalog.path.read_bytes())
+    data[8192:] = b"\xff" * (len(data) - 8192)
+    path = tmp_path / "catalog.db"
+    path.write_bytes(data)
+
+    with pytest.raises(CatalogError, match="damaged"), Catalog.open(path) as broken:
+        broken.sql("SELECT * FROM repos")

@@ -17,15 +17,19 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from mirror.catalog.database import open_database
+from mirror.catalog.database import damaged, open_database
 from mirror.catalog.read.deadline import Deadline
 from mirror.catalog.read.details import SqlResult, TableInfo
 from mirror.catalog.views import ABOUT
-from mirror.errors import QueryTimeoutError, UsageError
+from mirror.errors import UsageError
 
 #: The longest text or blob that a statement may make, in bytes.
 MAX_VALUE_BYTES: Final = 32 * 2**20
 MAX_STATEMENT: Final = 100_000
+#: Of all rows together, about, in characters: no more is kept in memory.
+MAX_ANSWER: Final = 64 * 2**20
+
+Value = str | int | float | None
 
 _READING: Final = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE})
 #: They tell of the schema, and take no value. FTS5 itself asks for data_version.
@@ -75,6 +79,7 @@ _CODES: Final = {
     sqlite3.SQLITE_ANALYZE: "ANALYZE",
     sqlite3.SQLITE_FUNCTION: "the function",
 }
+_DAMAGE: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_IOERR")
 _NO_TABLE: Final = re.compile(r"no such table: (?:main\.|temp\.)?(.+)")
 _NO_COLUMN: Final = re.compile(r"no such column: (?:\"?([^\s\"]+?)\"?)(?: - should this be .*)?$")
 _NEAR: Final = re.compile(r'near "(.*)": syntax error', re.DOTALL)
@@ -98,16 +103,29 @@ def run_sql(path: Path, statement: str, timeout: float, limit: int) -> SqlResult
         try:
             with deadline.kept_by(connection):
                 cursor = connection.execute(statement)
-                rows = list(islice(cursor, limit + 1)) if cursor.description else None
-        except (QueryTimeoutError, UsageError):
-            raise
+                if cursor.description is None:
+                    raise UsageError(
+                        "this statement asks nothing", hint="write a SELECT: mirror sql --help"
+                    )
+                rows, truncated = _read(cursor, limit)
         except (sqlite3.Error, sqlite3.Warning, UnicodeEncodeError) as error:
+            if str(getattr(error, "sqlite_errorname", "")).startswith(_DAMAGE):
+                raise damaged(str(error)) from error
             raise _explained(error, statement, refused, path) from error
-    if rows is None:
-        raise UsageError("this statement asks nothing", hint="write a SELECT: mirror sql --help")
     columns = tuple(str(column[0]) for column in cursor.description)
-    shown = tuple(tuple(map(_value, row)) for row in rows[:limit])
-    return SqlResult(columns, shown, truncated=len(rows) > limit)
+    return SqlResult(columns, tuple(rows), truncated)
+
+
+def _read(cursor: sqlite3.Cursor, limit: int) -> tuple[list[tuple[Value, ...]], bool]:
+    """Read the rows that are shown, and whether there are more: of rows, or of bytes."""
+    rows: list[tuple[Value, ...]] = []
+    room = MAX_ANSWER
+    for row in cursor:
+        if len(rows) >= limit or room <= 0:
+            return rows, True
+        rows.append(tuple(map(_value, row)))
+        room -= sum(len(value) if isinstance(value, str) else 8 for value in rows[-1])
+    return rows, False
 
 
 def list_tables(connection: sqlite3.Connection) -> tuple[TableInfo, ...]:
@@ -161,7 +179,7 @@ def _is_harmless(action: int, first: str | None, second: str | None) -> bool:
     return action == sqlite3.SQLITE_UPDATE and first == "sqlite_master"
 
 
-def _value(value: object) -> str | int | float | None:
+def _value(value: object) -> Value:
     """A value as JSON can hold it: infinity as its name, bytes as their number."""
     if isinstance(value, bytes):
         return f"<{len(value):,} bytes>"
