@@ -12,6 +12,8 @@ import yaml
 
 from mirror import Mirror
 from mirror.catalog import reindex
+from mirror.catalog.record.known import describe_known
+from mirror.catalog.write.build import write_catalog
 from mirror.store import Observation, Store
 from tests.catalog.making import dataset, model, publish
 from tests.cli.conftest import Cli
@@ -99,6 +101,24 @@ class TestShow:
         text = read("show", "datasets/klue/klue").out
 
         assert f'eval "$(mirror env -C {offline.root})"' in text
+
+    def test_what_is_only_known(self, cli: Cli, home: Path) -> None:
+        store = Store.create(home)
+        raw = {
+            "id": "far/away",
+            "tags": ["base_model:finetune:lab/base"],
+            "pipeline_tag": "fill-mask",
+        }
+        known = describe_known(model("far/away"), raw, "2026-01-01T00:00:00Z")
+        write_catalog(store.layout.catalog, [known], {})
+
+        text = cli("show", "far/away").out
+
+        assert "not mirrored: mirror add models/far/away" in text
+        assert "lab/base" in text
+        assert "snapshot_download" not in text
+        assert cli("show", "far/away", "--json").json["state"] == "known"
+        assert "not mirrored" in cli("show", "far/away", "--load", code=10).err
 
     @pytest.mark.parametrize("columns", [60, 80])
     def test_fits_a_terminal(self, catalog: Path, columns: int) -> None:
