@@ -13,8 +13,9 @@ import pytest
 from mirror.catalog import SCHEMA, Catalog, reindex, update
 from mirror.catalog.database import open_database
 from mirror.catalog.query.parse import parse_query
+from mirror.catalog.read.deadline import Deadline
 from mirror.catalog.read.sets import Sets
-from mirror.errors import CatalogError
+from mirror.errors import CatalogError, QueryTimeoutError
 from mirror.store import Store
 from tests.catalog.making import model, publish
 
@@ -257,4 +258,18 @@ def test_an_open_catalog_keeps_only_so_many_sets(store: Store, path: Path) -> No
         assert [small.of(row) for row in rows] == [large.of(row) for row in rows]
 
     assert small.kept_bytes <= 2_000 < large.kept_bytes
+    connection.close()
+
+
+def test_sqlite_is_interrupted_when_the_time_is_up(store: Store, path: Path) -> None:
+    filled(store, path)
+    connection = open_database(path)
+    endless = (
+        "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
+    )
+
+    with pytest.raises(QueryTimeoutError), Deadline(0.05).kept_by(connection):
+        connection.execute(endless).fetchone()
+
+    assert connection.execute("SELECT count(*) FROM repos").fetchone() == (3,)
     connection.close()
