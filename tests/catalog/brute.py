@@ -76,6 +76,7 @@ class Brute:
         sort = query.sort
         if sort == "relevance" and wanted:
             found = sorted(self._sorted(hits, "downloads", None), key=self._relevance(query))
+            found = found[::-1] if query.ascending else found
         else:
             found = self._sorted(
                 hits, "downloads" if sort == "relevance" else sort, query.ascending

@@ -264,9 +264,7 @@ def test_an_open_catalog_keeps_only_so_many_sets(store: Store, path: Path) -> No
 def test_sqlite_is_interrupted_when_the_time_is_up(store: Store, path: Path) -> None:
     filled(store, path)
     connection = open_database(path)
-    endless = (
-        "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
-    )
+    numbers = "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n)"
 
     with pytest.raises(QueryTimeoutError), Deadline(0.05).kept_by(connection):
         connection.execute(f"{numbers} SELECT max(x) FROM n").fetchone()

@@ -71,8 +71,9 @@ _Group = tuple[str, bool, BitMap]
 
 def _groups(query: Query, hits: BitMap, words: Sequence[Found], sets: Sets) -> Iterator[_Group]:
     if query.sort == "relevance" and words:
-        for group in _by_relevance(query, hits, words, sets.connection):
-            yield POPULAR, False, group
+        groups = _by_relevance(query, hits, words, sets.connection)
+        for group in reversed(list(groups)) if query.ascending else groups:
+            yield POPULAR, bool(query.ascending), group
         return
     sort = POPULAR if query.sort == "relevance" else query.sort
     descending = SORTS[sort][1]
