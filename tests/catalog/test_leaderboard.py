@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +13,13 @@ from mirror.catalog import Catalog, reindex
 from mirror.catalog.query.parse import parse_query
 from mirror.catalog.read.details import Leaderboard
 from mirror.catalog.read.leaderboard import Choice
+from mirror.catalog.record.metadata import describe
+from mirror.catalog.write.build import write_catalog
 from mirror.errors import UsageError
 from mirror.store import Store
 from tests.catalog.making import dataset, model, publish
+from tests.catalog.test_metadata import source_of
+from tests.corpus import cards, needs_corpus
 
 
 def card(results: dict[tuple[str, str | None, str], Any], **more: Any) -> str:
@@ -32,6 +37,7 @@ def card(results: dict[tuple[str, str | None, str], Any], **more: Any) -> str:
 
 
 KLUE = "klue/klue"
+ZEROTH = "kresnik/zeroth_korean@clean:wer"
 
 
 @pytest.fixture(scope="module")
@@ -180,3 +186,34 @@ def test_json_form(catalog: Catalog) -> None:
     assert form["rows"][0]["repo_id"] == "lab/best"
     assert form["rows"][0]["scores"][0]["value"] == 91.0
     assert form["columns"][0]["lower_is_better"] is False
+
+
+@needs_corpus
+def test_real_cards(tmp_path: Path) -> None:
+    """Of 1,500 cards with results, those on CoNLL-2003: 27 models, and the best of them."""
+    found = {
+        card.repo_id: describe(source_of(model(card.repo_id), card.data))
+        for archive in ("models-2022-02", "modern")
+        for card in cards(archive)
+        if card.repo_type == "model"
+        and b"model-index" in card.data
+        # the Hub takes no longer name now
+        and len(card.repo_id.rpartition("/")[2]) <= 96
+    }
+    write_catalog(tmp_path / "catalog.db", found.values(), {})
+
+    with Catalog.open(tmp_path / "catalog.db") as catalog:
+        conll = board(catalog, datasets=["conll2003"], sort="f1", limit=100)
+        korean = board(catalog, "language:ko", metrics=["wer"], columns=[ZEROTH], sort="wer")
+        for name in list(found)[::50]:
+            page = catalog.page(model(name))
+            assert page is not None
+            compile(str(page.load), name, "exec")
+
+    assert "conll2003:f1" == conll.sort
+    assert conll.total >= 27
+    assert names(conll)[0] == "roberta-base-finetuned-ner-kmeans"
+    best = [row.scores[0].value for row in conll.rows if row.scores[0]]
+    assert best == sorted(best, reverse=True)
+    assert korean.sort == ZEROTH
+    assert names(korean)[0] == "wav2vec2-large-xlsr-korean"
