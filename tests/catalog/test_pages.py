@@ -6,19 +6,24 @@ import ast
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mirror.catalog import Catalog, RepoPage, reindex
 from mirror.catalog.read import lineage as bounds
 from mirror.catalog.read.load_code import literal, load_code
+from mirror.catalog.record.metadata import describe
+from mirror.catalog.record.record import Link
+from mirror.catalog.write.build import write_catalog
 from mirror.names import RepoKey
 from mirror.store import Observation, Store
 from tests.catalog.making import dataset, model, publish
+from tests.catalog.test_metadata import source_of
 
 
 def card(**data: Any) -> str:
@@ -119,6 +124,48 @@ class TestLineage:
         assert chain.lineage is not None
         assert chain.lineage.truncated
         assert root.lineage.truncated
+
+
+NODES = tuple(f"lab/m{number}" for number in range(6))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.sets(st.tuples(st.sampled_from(NODES), st.sampled_from(NODES)), max_size=12))
+def test_lineage_is_the_shortest_way_in_any_graph(edges: set[tuple[str, str]]) -> None:
+    """``edges``: (a model, one that it names as its base)."""
+    base = describe(source_of(model("x/x"), b"", {}))
+    records = [
+        replace(
+            base,
+            key=model(name),
+            links=tuple(Link("base_model", to) for start, to in sorted(edges) if start == name),
+        )
+        for name in NODES
+    ]
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "catalog.db"
+        write_catalog(path, records, {})
+        with Catalog.open(path) as catalog:
+            pages = {name: catalog.page(model(name)) for name in NODES}
+
+    for name, page in pages.items():
+        assert page is not None
+        assert page.lineage is not None
+        up = {r.repo_id: r.distance for r in page.lineage.made_from}
+        down = {r.repo_id: r.distance for r in page.lineage.made_into}
+        assert up == distances(name, edges)
+        assert down == distances(name, {(to, start) for start, to in edges})
+        assert not page.lineage.truncated
+
+
+def distances(start: str, edges: set[tuple[str, str]]) -> dict[str, int]:
+    """Steps from ``start`` to each other node, by walking one level after the other."""
+    found, level, steps = {start: 0}, {start}, 0
+    while level:
+        steps += 1
+        level = {to for here, to in edges if here in level} - set(found)
+        found |= dict.fromkeys(level, steps)
+    return {name: steps for name, steps in found.items() if steps}
 
 
 class TestStory:
