@@ -10,6 +10,7 @@ import pytest
 from mirror.catalog import Catalog
 from mirror.catalog.fields import FIELDS, MAIN_FACETS
 from mirror.catalog.query.parse import parse_query
+from mirror.catalog.read import facets
 from mirror.catalog.read.results import FacetValue
 from mirror.catalog.record.languages import Language
 from mirror.catalog.record.metadata import describe
@@ -115,9 +116,9 @@ def test_counts_beside_hits_are_those_of_the_facets_alone(catalog: Catalog) -> N
 
 
 def test_every_field_can_be_counted_and_by_its_other_names(catalog: Catalog) -> None:
-    facets = catalog.facets(parse_query("r17"), tuple(FIELDS))
+    found = catalog.facets(parse_query("r17"), tuple(FIELDS))
 
-    assert [facet.field for facet in facets] == list(FIELDS)
+    assert [facet.field for facet in found] == list(FIELDS)
     assert catalog.facets(parse_query(), ("licence", "licenses"))[0].field == "license"
 
 
@@ -146,3 +147,23 @@ def test_ten_thousand_values_of_one_repo_are_counted(
     assert [value.value for value in facet.values] == ["t00000", "t00001", "t00002"]
     assert facet.values[0] == FacetValue("t00000", 1)
     assert facet.truncated
+
+
+@pytest.mark.parametrize("field", sorted(facets._COUNTS))
+def test_the_rows_of_few_hits_are_looked_up_by_repo(catalog: Catalog, field: str) -> None:
+    statement = f"EXPLAIN QUERY PLAN {facets._COUNTS[field]}"
+
+    plan = [row[3] for row in catalog._connection.execute(statement, ("[1]",))]
+    searches = [step for step in plan if step.startswith(("SEARCH", "SCAN"))]
+
+    assert searches
+    for step in searches:
+        assert (
+            "VIRTUAL TABLE" in step
+            or "subquery" in step
+            or step.split("(")[1][:5]
+            in {
+                "rowid",
+                "repo=",
+            }
+        )

@@ -13,7 +13,7 @@ from typing import Final
 
 from pyroaring import BitMap
 
-from mirror.catalog.fields import FIELDS
+from mirror.catalog.fields import FIELDS, UNKNOWN
 from mirror.catalog.read.deadline import Deadline
 from mirror.catalog.read.ranges import span_of
 from mirror.catalog.read.results import Facet, FacetValue
@@ -25,34 +25,42 @@ FEW: Final = 300
 FEW_OF_MANY: Final = 3_000
 _MANY: Final = frozenset({"author", "base_model", "dataset", "evaluated_on", "paper", "tag"})
 
-_IN: Final = "repo IN (SELECT value FROM json_each(?))"
+#: The order of a CROSS JOIN is kept: SQLite would rather go through a whole index by value,
+#: which has the groups ready, than look up some repos.
+_HITS: Final = "FROM json_each(?) AS hit CROSS JOIN"
 _LINKS: Final = {"base_model": "base_model", "dataset": "dataset", "paper": "arxiv"}
-#: Field → SELECT of the distinct (repo, value) of some repos.
+_OTHERS: Final = (
+    *("format", "dtype", "quantization", "modality", "size_category", "kind", "evaluated_on"),
+)
+#: Field → SELECT of the values of some repos, as often as repos have them.
 _VALUES: Final = {
-    "type": f"SELECT repo, repo_type AS value FROM repos WHERE {_IN}",  # noqa: S608
-    "author": f"SELECT repo, author AS value FROM repos WHERE {_IN} AND author <> ''",  # noqa: S608
-    "task": f"SELECT repo, task AS value FROM repo_tasks WHERE {_IN}",  # noqa: S608
+    "type": f"SELECT repo_type AS found {_HITS} repos ON repo = hit.value",
+    "author": f"SELECT author AS found {_HITS} repos ON repo = hit.value WHERE author <> ''",
+    "task": f"SELECT task AS found {_HITS} repo_tasks ON repo = hit.value",
     "license": (
-        f"SELECT repos.repo, coalesce(license, 'unknown') AS value"  # noqa: S608
-        f" FROM repos LEFT JOIN repo_licenses USING (repo) WHERE repos.{_IN}"
+        f"SELECT coalesce(license, '{UNKNOWN}') AS found FROM json_each(?) AS hit"  # noqa: S608
+        " LEFT JOIN repo_licenses ON repo = hit.value"
     ),
-    "language": f"SELECT DISTINCT repo, language AS value FROM repo_languages WHERE {_IN}",  # noqa: S608
-    "library": f"SELECT repo, library AS value FROM repo_libraries WHERE {_IN}",  # noqa: S608
-    "tag": f"SELECT repo, tag AS value FROM repo_tags WHERE {_IN}",  # noqa: S608
+    "language": (
+        f"SELECT found FROM (SELECT DISTINCT repo, language AS found"  # noqa: S608
+        f" {_HITS} repo_languages ON repo = hit.value)"
+    ),
+    "library": f"SELECT library AS found {_HITS} repo_libraries ON repo = hit.value",
+    "tag": f"SELECT tag AS found {_HITS} repo_tags ON repo = hit.value",
     **{
-        field: f"SELECT repo, target AS value FROM repo_links WHERE {_IN} AND kind = '{kind}'"  # noqa: S608
+        field: f"SELECT target AS found {_HITS} repo_links ON repo = hit.value AND +kind = '{kind}'"
         for field, kind in _LINKS.items()
     },
     **{
-        field: f"SELECT repo, value FROM repo_values WHERE {_IN} AND field = '{field}'"  # noqa: S608
-        for field in (
-            *("format", "dtype", "quantization", "modality"),
-            *("size_category", "kind", "evaluated_on"),
+        field: (
+            f"SELECT repo_values.value AS found {_HITS} repo_values"
+            f" ON repo = hit.value AND +field = '{field}'"
         )
+        for field in _OTHERS
     },
 }
 _COUNTS: Final = {
-    field: f"SELECT value, count(*) FROM ({values}) GROUP BY value"  # noqa: S608
+    field: f"SELECT found, count(*) FROM ({values}) GROUP BY found"  # noqa: S608
     for field, values in _VALUES.items()
 }
 _FREQUENCIES: Final = (
