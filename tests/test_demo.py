@@ -55,7 +55,12 @@ def test_it_syncs_finds_and_loads(runs: tuple[str, str, Path]) -> None:
     assert "tiny-bert-korean-sentiment" in found
     assert "한국어·영어 상품평" in found
     assert "tiny-gpt2" not in found
-    assert "tiny-gpt2" in part(first, "mirror search --license mit")
+    found = part(first, "mirror search '감정 -license:unknown params:<1M'")
+    assert "tiny-bert-korean-sentiment" in found
+    assert "감정(긍정·부정)을 분류하는" in found
+    assert "apache-2.0        2" in part(first, "mirror facets language:ko --field license")
+    assert "0.9167" in part(first, "mirror leaderboard")
+    assert "AutoModelForSequenceClassification" in first
     assert "bert, 2 layers, labels {0: 'negative', 1: 'positive'}" in first
     assert "['이', '영화는', '정말', '마음에', '듭니다', '.']" in first
     assert "60 rows with id, text, label, rating, category" in first
