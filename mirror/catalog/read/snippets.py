@@ -125,7 +125,7 @@ class Marker:
         flat = folded(text)
         found: dict[int, set[_Needle]] = {}
         for needle in self._needles:
-            for start, _ in _places(needle, flat):
+            for start, _ in _places(needle, flat, one_a_line=True):
                 line = flat.rfind("\n", 0, start) + 1
                 found.setdefault(line, set()).add(needle)
         if not found:
@@ -152,8 +152,8 @@ class Marker:
         return joined
 
 
-def _places(needle: _Needle, text: str) -> Iterator[Place]:
-    """Give where the word is in folded text."""
+def _places(needle: _Needle, text: str, *, one_a_line: bool = False) -> Iterator[Place]:
+    """Give where the word is in folded text; or only the first place of each line."""
     start, at = needle.start, -1
     for _ in range(_MOST_PLACES):
         at = text.find(start, at + 1)
@@ -161,6 +161,8 @@ def _places(needle: _Needle, text: str) -> Iterator[Place]:
             return
         if (end := needle.end(text, at)) >= 0:
             yield at, end
+            if one_a_line and (at := text.find("\n", end)) < 0:
+                return
 
 
 def folded(text: str) -> str:
