@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,7 +71,15 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
     schema = connection.execute("PRAGMA user_version").fetchone()[0]
     if schema != SCHEMA:
         raise CatalogError(
-            f"the catalog at {path} has schema {schema}, this program reads {SCHEMA}", hint=HINT
+            f"the catalog at {path} has schema {schema}, this program reads {SCHEMA}",
+            hint=_hint_of_schema(path, schema),
         )
     # Touches the schema: a file that was cut short is found here, not in a search.
     connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+
+
+def _hint_of_schema(path: Path, schema: int) -> str:
+    """The next step of whoever reads a catalog that another version of this program wrote."""
+    here = os.access(path.parent, os.W_OK)
+    hint = HINT if here else "run mirror reindex, or a sync, where the mirror can be written"
+    return f"update this program, or {hint}" if schema > SCHEMA else hint

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -81,6 +82,21 @@ def test_a_bad_catalog_is_named_with_the_command_that_mends_it(
     assert caught.value.hint is not None
     assert "mirror reindex" in caught.value.hint
     assert caught.value.exit_code == 7
+
+
+def test_a_catalog_of_another_schema_on_a_read_only_mount_says_where_to_mend_it(
+    store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(store, path)
+    damaged(path, "other schema")
+    monkeypatch.setattr("os.access", lambda _path, mode: mode != os.W_OK)  # root may all
+
+    with pytest.raises(CatalogError) as caught:
+        Catalog.open(path)
+
+    assert caught.value.hint == (
+        "update this program, or run mirror reindex, or a sync, where the mirror can be written"
+    )
 
 
 def test_damage_inside_is_found_by_the_search_that_meets_it(store: Store, path: Path) -> None:
