@@ -7,17 +7,19 @@ from typing import Final
 import click
 
 from mirror.cli.app import Command, Session, common_options, json_option, pass_session
+from mirror.cli.asking import csv_option
 from mirror.cli.output import (
     Cell,
     Column,
     commit_cell,
+    emit_csv,
     emit_json,
     emit_table,
     number_of,
     size_cell,
     talk,
 )
-from mirror.cli.repo_table import COLUMNS, repo_row
+from mirror.cli.repo_table import COLUMNS, CSV, csv_row, repo_row
 from mirror.names import RepoType
 
 _TYPE_OPTION: Final = click.option(
@@ -32,10 +34,11 @@ _TYPE_OPTION: Final = click.option(
     examples=("mirror list", "mirror list --type model | cut -f 1"),
 )
 @_TYPE_OPTION
+@csv_option
 @common_options
 @json_option
 @pass_session
-def list_repos(session: Session, /, repo_type: str | None) -> None:
+def list_repos(session: Session, /, repo_type: str | None, as_csv: bool) -> None:
     """List every mirrored repo.
 
     In a pipe each is one line: repo, tasks, languages, licences, downloads, bytes, title.
@@ -44,10 +47,15 @@ def list_repos(session: Session, /, repo_type: str | None) -> None:
     if session.as_json:
         emit_json([summary.as_json() for summary in found])
         return
+    if as_csv:
+        emit_csv(CSV, map(csv_row, found))
+        return
     emit_table(COLUMNS, [repo_row(summary) for summary in found])
     if not found:
         talk("nothing is mirrored yet: mirror add, then mirror sync")
 
+
+_FILE_CSV: Final = ("path", "size", "present", "absent_because", "sha256", "etag")
 
 _REPO_TYPE: Final = click.option(
     "--type",
@@ -69,10 +77,13 @@ _REPO_TYPE: Final = click.option(
 @click.argument("repo")
 @_REPO_TYPE
 @click.option("--revision", metavar="R", default="main", help="Branch, tag or commit (main).")
+@csv_option
 @common_options
 @json_option
 @pass_session
-def files(session: Session, /, repo: str, repo_type: str | None, revision: str) -> None:
+def files(
+    session: Session, /, repo: str, repo_type: str | None, revision: str, as_csv: bool
+) -> None:
     """List every file of REPO's snapshot, also those that the selection left out.
 
     In a pipe each is one line: bytes, "present" or the rule that left it out, sha256, path.
@@ -87,6 +98,10 @@ def files(session: Session, /, repo: str, repo_type: str | None, revision: str) 
                 "files": [file.model_dump() | {"etag": file.etag} for file in manifest.files],
             }
         )
+        return
+    if as_csv:
+        values = ([getattr(file, name) for name in _FILE_CSV] for file in manifest.files)
+        emit_csv(_FILE_CSV, values)
         return
     rows: list[list[Cell | str | int]] = [
         [

@@ -1,8 +1,8 @@
-"""Repos as lines of a table: what search and list show of each."""
+"""Repos as lines of a table or of CSV: what search and list show of each."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mirror.cli.output import Cell, Column, count_cell, one_line, size_cell, words_cell
 
@@ -18,6 +18,20 @@ COLUMNS: Final = (
     Column("SIZE", "right"),
     Column("TITLE"),
 )
+
+_FIELDS: Final = (
+    "title", "summary", "tasks", "languages", "licenses", "libraries", "parameters", "rows",
+    "downloads", "likes", "counts_seen", "created", "last_modified", "files", "size",
+    "disk_size", "partial", "gated", "state", "upstream_state", "commit",
+)  # fmt: skip
+#: The heading of CSV, which has room for more.
+CSV: Final = ("repo_type", "repo_id", *_FIELDS)
+
+
+def csv_row(repo: RepoSummary) -> list[Any]:
+    """Give the values below :data:`CSV`."""
+    values = [getattr(repo, name) for name in _FIELDS]
+    return [repo.key.repo_type.value, repo.key.repo_id, *values]
 
 
 def repo_row(repo: RepoSummary) -> list[Cell | str | int]:

@@ -31,7 +31,7 @@ from mirror.cli.output import (
     one_line,
     talk,
 )
-from mirror.cli.repo_table import COLUMNS, repo_row
+from mirror.cli.repo_table import COLUMNS, CSV, csv_row, repo_row
 from mirror.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,13 +40,6 @@ if TYPE_CHECKING:
 #: As mirror.catalog.fields has them.
 _SORTS: Final = (
     "relevance", "downloads", "likes", "updated", "created", "size", "parameters", "name",
-)  # fmt: skip
-
-#: What CSV has of a hit, besides its type and id.
-_CSV: Final = (
-    "title", "summary", "tasks", "languages", "licenses", "libraries", "parameters", "rows",
-    "downloads", "likes", "counts_seen", "created", "last_modified", "files", "size",
-    "disk_size", "partial", "gated", "state", "upstream_state", "commit", "snippet",
 )  # fmt: skip
 
 
@@ -120,7 +113,7 @@ def search(
     if session.as_json:
         emit_json(found.as_json())
     elif as_csv:
-        emit_csv(("repo_type", "repo_id", *_CSV), map(_csv_row, found.hits))
+        emit_csv((*CSV, "snippet"), ([*csv_row(hit), hit.snippet] for hit in found.hits))
     else:
         _show(found, given["offset"])
         if not found.total and re.search(r"(?:^|\s)(?:OR|AND|NOT)(?:\s|$)", text):
@@ -142,11 +135,6 @@ def _show(found: SearchResult, offset: int) -> None:
 
 def _snippet(hit: Hit) -> Note | None:
     return Note(hit.snippet, hit.highlights) if hit.snippet else None
-
-
-def _csv_row(hit: Hit) -> list[Any]:
-    values = [getattr(hit, name) for name in _CSV]
-    return [hit.key.repo_type.value, hit.key.repo_id, *values]
 
 
 def _say_place(offset: int, shown: int, total: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +25,16 @@ class TestList:
         ran = read("list", "--type", "dataset", "--json")
 
         assert {"acme/numbers", "klue/klue"} == {repo["repo_id"] for repo in ran.json}
+
+    def test_csv(self, read: Cli) -> None:
+        lines = list(csv.DictReader(io.StringIO(read("list", "--csv").out)))
+
+        assert 5 == len(lines)
+        assert {"mirrored"} == {line["state"] for line in lines}
+        files = list(csv.DictReader(io.StringIO(read("files", "klue/roberta-small", "--csv").out)))
+        assert {("pytorch_model.bin", "no", "exclude *.bin"), ("model.safetensors", "yes", "")} < {
+            (line["path"], line["present"], line["absent_because"]) for line in files
+        }
 
     def test_none(self, cli: Cli, home: Path) -> None:
         Mirror.init(home).reindex()

@@ -147,7 +147,7 @@ class Catalog:
             return find_keys(self._connection, text)
 
     def summaries(self, repo_type: RepoType | None = None) -> list[RepoSummary]:
-        """Give every repo in short, by type and id.
+        """Give every mirrored repo in short, by type and id; not those that are only known.
 
         Raises:
             CatalogError: the file is damaged.

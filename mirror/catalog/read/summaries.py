@@ -34,8 +34,10 @@ _DETAILS: Final = {
     ),
     "libraries": f"SELECT repo, library FROM repo_libraries {_WHERE} ORDER BY position",  # noqa: S608
 }
-_ALL: Final = "SELECT repo FROM repos ORDER BY repo_type, repo_id"
-_OF_TYPE: Final = "SELECT repo FROM repos WHERE repo_type = ? ORDER BY repo_id"
+_ALL: Final = "SELECT repo FROM repos WHERE state = 'mirrored' ORDER BY repo_type, repo_id"
+_OF_TYPE: Final = (
+    "SELECT repo FROM repos WHERE state = 'mirrored' AND repo_type = ? ORDER BY repo_id"
+)
 
 
 def summary_fields(
@@ -57,7 +59,7 @@ def summary_fields(
 def read_summaries(
     connection: sqlite3.Connection, repo_type: RepoType | None
 ) -> Iterator[RepoSummary]:
-    """Give every repo in short, by type and id."""
+    """Give every mirrored repo in short, by type and id."""
     if repo_type is None:
         rows = connection.execute(_ALL).fetchall()
     else:
