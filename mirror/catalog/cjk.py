@@ -51,6 +51,8 @@ def is_cjk(char: str) -> bool:
 
 def searchable(text: str) -> str:
     """Give the text as it is indexed: words, and the pairs of CJK runs, between spaces."""
+    if text.isascii():  # most cards: there is nothing to fold but the case
+        return text.lower()
     return _RUN.sub(lambda run: f" {_indexed(run[0])} ", fold(text))
 
 

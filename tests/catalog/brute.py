@@ -75,7 +75,8 @@ class Brute:
         wanted = [words for words in query.words if not words.excluded and ways(words.text)]
         sort = query.sort
         if sort == "relevance" and wanted:
-            found = sorted(self._sorted(hits, "downloads", None), key=self._relevance(query))
+            popular = self._sorted(hits, "downloads", None)
+            found = sorted(popular, key=self._relevance(query, popular))
             found = found[::-1] if query.ascending else found
         else:
             found = self._sorted(
@@ -139,15 +140,18 @@ class Brute:
             known.reverse()
         return known + unknown
 
-    def _relevance(self, query: Query) -> Any:
+    def _relevance(self, query: Query, popular: list[int]) -> Any:
         wanted = [words for words in query.words if not words.excluded]
         typed = " ".join(words.text for words in wanted).lower()
 
+        called = [n for n in popular if self.repos[n]["name"].lower() == typed]
+        others = [n for n in called if self.repos[n]["repo_id"].lower() != typed]
+        best = {self.repos[n]["repo_type"]: n for n in reversed(others)}.values()
+
         def key(number: int) -> tuple[bool, bool, int, int]:
-            repo = self.repos[number]
             named = sum(self._in_part(number, words, ("name",)) for words in wanted)
             head = sum(self._in_part(number, words, _HEAD) for words in wanted)
-            return repo["repo_id"].lower() != typed, repo["name"].lower() != typed, -named, -head
+            return self.repos[number]["repo_id"].lower() != typed, number not in best, -head, -named
 
         return key
 

@@ -154,6 +154,30 @@ def test_what_was_typed_in_full_goes_first_then_what_is_named_so(catalog: Catalo
     assert ids(catalog, "sentiment") == [SENTIMENT]
 
 
+def test_copies_of_a_name_do_not_go_before_what_many_use(store: Store, path: Path) -> None:
+    for repo_id, downloads in {"a/gpt2": 50, "b/gpt2": 1, "c/gpt2-medium": 40}.items():
+        publish(store, model(repo_id), upstream={"downloads": downloads})
+    publish(store, dataset("d/gpt2"), upstream={"downloads": 2})
+    reindex(store, path)
+
+    with Catalog.open(path) as catalog:
+        assert ids(catalog, "gpt2") == [
+            "models/a/gpt2", "datasets/d/gpt2", "models/c/gpt2-medium", "models/b/gpt2",
+        ]  # fmt: skip
+
+
+def test_the_words_are_shown_in_the_description_where_there_is_no_card(
+    store: Store, path: Path
+) -> None:
+    publish(store, dataset("a/b"), {"x.csv": "a\n"}, {"description": "한국 속담 모음입니다."})
+    reindex(store, path)
+
+    with Catalog.open(path) as catalog:
+        (hit,) = catalog.search(parse_query("속담"))
+    assert hit.snippet == "한국 속담 모음입니다."
+    assert [hit.snippet[start:end] for start, end in hit.highlights] == ["속담"]
+
+
 @pytest.mark.parametrize(
     ("sort", "first", "last"),
     [

@@ -35,7 +35,10 @@ _FIELDS: Final = {
     "parameters": "params",
 }
 _EXACT_ID: Final = "SELECT repo FROM repos WHERE repo_id = ? COLLATE NOCASE"
-_EXACT_NAME: Final = "SELECT repo FROM repos WHERE name = ? COLLATE NOCASE"
+_EXACT_NAME: Final = (
+    "SELECT repo_type, repo FROM repos WHERE name = ? COLLATE NOCASE"
+    " ORDER BY downloads IS NOT NULL, downloads, repo_id DESC"
+)
 
 
 def page_of(
@@ -91,14 +94,17 @@ def _by_relevance(
 ) -> Iterator[BitMap]:
     """Divide the hits into groups, the most relevant first."""
     typed = " ".join(item.text for item in query.words if not item.excluded).strip()
-    rest = hits
-    for statement in (_EXACT_ID, _EXACT_NAME):
-        exact = BitMap([number for (number,) in connection.execute(statement, (typed,))]) & rest
-        yield exact
-        rest = rest - exact
-    heads = [found.head for found in words]
-    for named in _by_count([found.name for found in words], rest):
-        yield from _by_count(heads, named)
+    exact = BitMap([number for (number,) in connection.execute(_EXACT_ID, (typed,))]) & hits
+    yield exact
+    rest = hits - exact
+    # Of those that are only called so, many are copies of the one that is meant: of each
+    # type the one with most downloads, which comes last, goes before all others.
+    called = connection.execute(_EXACT_NAME, (typed,))
+    best = BitMap({kind: number for kind, number in called if number in rest}.values())
+    yield best
+    names = [found.name for found in words]
+    for group in _by_count([found.head for found in words], rest - best):
+        yield from _by_count(names, group)
 
 
 def _by_count(sets: Sequence[BitMap], members: BitMap) -> Iterator[BitMap]:

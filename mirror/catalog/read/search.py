@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from pyroaring import BitMap
@@ -114,7 +114,8 @@ class Searcher:
 
     def _hits(self, query: Query, numbers: Sequence[int], deadline: Deadline) -> tuple[Hit, ...]:
         fields = summary_fields(self._connection, numbers)
-        snippets = self._snippets(query, numbers[:SNIPPETS], deadline)
+        shown = {number: fields[number]["summary"] for number in numbers[:SNIPPETS]}
+        snippets = self._snippets(query, shown, deadline)
         nothing: Snippet = (None, ())
         found = []
         for number in numbers:
@@ -123,13 +124,16 @@ class Searcher:
         return tuple(found)
 
     def _snippets(
-        self, query: Query, numbers: Sequence[int], deadline: Deadline
+        self, query: Query, summaries: Mapping[int, str | None], deadline: Deadline
     ) -> dict[int, Snippet]:
+        """Look in the cards; in the summary of a repo of which nothing else is here."""
         marker = Marker(item for item in query.words if not item.excluded)
         found: dict[int, Snippet] = {}
-        if marker.has_words and numbers:
-            given = (marker.MOST, json.dumps(list(numbers)))
-            for number, body in self._connection.execute(_BODIES, given):
+        if marker.has_words and summaries:
+            given = (marker.MOST, json.dumps(list(summaries)))
+            bodies = {number: text for number, text in summaries.items() if text}
+            bodies.update(self._connection.execute(_BODIES, given))
+            for number, body in bodies.items():
                 deadline.check()
                 found[number] = marker.snippet(body)
         return found

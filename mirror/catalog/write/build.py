@@ -27,7 +27,7 @@ from mirror.catalog.views import VIEWS
 from mirror.catalog.write.batch import Batch
 from mirror.catalog.write.documents import (
     create_documents,
-    optimize_documents,
+    many_documents,
     remove_documents,
 )
 from mirror.catalog.write.orders import change_orders, write_orders
@@ -63,17 +63,16 @@ def write_catalog(
     with published(path) as temporary, transaction(temporary) as connection:
         database = driver(connection)
         _create_tables(connection)
-        sets, batch = SetBuilder(), Batch(database)
-        number = 0
-        for number, record in enumerate(records, 1):
-            batch.add(number, record)
-            sets.add(number, record)
-        batch.flush()
+        sets, batch, number = SetBuilder(), Batch(database), 0
+        with many_documents(database):
+            for number, record in enumerate(records, 1):
+                batch.add(number, record)
+                sets.add(number, record)
+            batch.flush()
         sets.write(database)
         _put_aliases(database, aliases)
         _create_indexes(connection)
         write_orders(database)
-        optimize_documents(database)
         write_word_sets(database)
         # For the SQL of people, by a sample of each index.
         database.execute("PRAGMA analysis_limit = 1000")

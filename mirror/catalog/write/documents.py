@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from typing import Final
 
@@ -33,6 +34,7 @@ _REMOVE: Final = (
     f"INSERT INTO documents_fts (documents_fts, rowid, {_NAMES}) "  # noqa: S608
     f"SELECT 'delete', repo, {_NAMES} FROM documents WHERE repo = ?"
 )
+_CONFIGURE: Final = "INSERT INTO documents_fts (documents_fts, rank) VALUES (?, ?)"
 _HEADING: Final = re.compile(r"^#{1,6}[ \t]+(.+)$", re.MULTILINE)
 #: Headings of a card that are looked at; templates repeat the same thirty.
 _MAX_HEADINGS: Final = 40
@@ -84,6 +86,15 @@ def remove_documents(connection: sqlite3.Connection, numbers: Iterable[int]) -> 
         connection.execute("DELETE FROM documents WHERE repo = ?", (number,))
 
 
-def optimize_documents(connection: sqlite3.Connection) -> None:
-    """Merge the index into one piece: smaller, and the fastest to search."""
+@contextmanager
+def many_documents(connection: sqlite3.Connection) -> Iterator[None]:
+    """Let the index grow in large pieces, and merge them into one at the end, not all the time.
+
+    One piece is the smallest, and the fastest to search.
+    """
+    for option, value in {"automerge": 0, "crisismerge": 1_999, "hashsize": 2**26}.items():
+        connection.execute(_CONFIGURE, (option, value))
+    yield
     Database(connection, execute_plugins=False).table(TABLE).optimize()
+    for option, value in {"automerge": 4, "crisismerge": 16, "hashsize": 2**20}.items():
+        connection.execute(_CONFIGURE, (option, value))  # as they are by default

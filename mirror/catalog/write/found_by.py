@@ -20,54 +20,48 @@ _LINKS: Final = {"base_model": "base_model", "dataset": "dataset", "arxiv": "pap
 
 def found_by(record: RepoRecord) -> set[Found]:
     """Give everything that a repo is found by; a value that is shown is not hidden as well."""
-    found = set(_values(record))
-    return {item for item in found if item[2] or (item[0], item[1], 1) not in found}
-
-
-def _values(record: RepoRecord) -> Iterator[Found]:
-    yield "type", record.key.repo_type.value, 1
+    shown = {
+        ("type", record.key.repo_type.value, 1),
+        ("gated", record.gated or "no", 1),
+        ("state", record.state, 1),
+        ("upstream", record.upstream_state, 1),
+        ("partial", "yes" if record.snapshot.partial else "no", 1),
+    }
     if record.author:
-        yield "author", record.author, 1
-    for task in (*record.tasks, *record.subtasks):
-        yield "task", task, 1
-    yield from _licenses(record)
-    for language in record.languages:
-        yield "language", language.code, 1
-        yield "language", language.stated.strip().lower().replace("_", "-"), 0
-    for library in record.libraries:
-        yield "library", library, 1
-    for tag in record.tags:
-        yield "tag", tag, 1
+        shown.add(("author", record.author, 1))
+    if record.sdk:
+        shown.add(("sdk", record.sdk, 1))
+    shown.update([("task", task, 1) for task in record.tasks])
+    shown.update([("task", task, 1) for task in record.subtasks])
+    shown.update([("license", item.license, 1) for item in record.licenses])
+    if not record.licenses:
+        shown.add(("license", UNKNOWN, 1))
+    shown.update([("language", language.code, 1) for language in record.languages])
+    shown.update([("library", library, 1) for library in record.libraries])
+    shown.update([("tag", tag, 1) for tag in record.tags])
     for link in record.links:
         if link.kind in _LINKS:
-            yield _LINKS[link.kind], link.target, 1
+            shown.add((_LINKS[link.kind], link.target, 1))
         if link.kind == "base_model" and link.relation:
-            yield "relation", link.relation, 1
+            shown.add(("relation", link.relation, 1))
     for field, values in record.values.items():
-        for value in values:
-            yield field, value, 1
-    yield "gated", record.gated or "no", 1
-    yield "state", record.state, 1
-    yield "upstream", record.upstream_state, 1
-    yield "partial", "yes" if record.snapshot.partial else "no", 1
-    if record.sdk:
-        yield "sdk", record.sdk, 1
-    yield from _buckets(record)
+        shown.update([(field, value, 1) for value in values])
+    for field, value in _hidden(record):
+        if (field, value, 1) not in shown:
+            shown.add((field, value, 0))
+    return shown
 
 
-def _licenses(record: RepoRecord) -> Iterator[Found]:
+def _hidden(record: RepoRecord) -> Iterator[tuple[str, str]]:
+    for language in record.languages:
+        if language.stated != language.code:
+            yield "language", language.stated.strip().lower().replace("_", "-")
     for item in record.licenses:
-        yield "license", item.license, 1
         if item.name:
-            yield "license", item.name.strip().lower(), 0
-    if not record.licenses:
-        yield "license", UNKNOWN, 1
-
-
-def _buckets(record: RepoRecord) -> Iterator[Found]:
-    for field, value in numbers_of(record).items():
-        if value is not None:
-            yield field, bucket_of(FIELDS[field], value), 0
+            yield "license", item.name.strip().lower()
+    for name, number in numbers_of(record).items():
+        if number is not None:
+            yield name, bucket_of(FIELDS[name], number)
 
 
 def numbers_of(record: RepoRecord) -> dict[str, int | str | None]:
