@@ -31,7 +31,7 @@ def may_read(scope: Scope, key: RepoKey, *, gated: bool) -> bool:
     return reader_of(scope).may_read(key, gated=gated)
 
 
-class Guard:
+class TokenGuard:
     """ASGI middleware: a request without the token that is required is answered 401."""
 
     def __init__(self, app: ASGIApp, gate: Gate) -> None:

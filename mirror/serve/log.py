@@ -7,7 +7,6 @@ is escaped by JSON and cut to a length.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import structlog
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
 METRICS: Final = "mirror.metrics"
 _MAX_TEXT: Final = 500
 _METHODS: Final = frozenset({"GET", "HEAD", "POST"})
-
-#: Told of each answer: raw path, query string, status and X-Error-Code.
-Listener = Callable[[bytes, bytes, int, str], None]
 
 
 class Metrics:
@@ -79,12 +75,10 @@ class Observer:
         app: ASGIApp,
         metrics: Metrics,
         log: Any | None = None,
-        listener: Listener | None = None,
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._log = log
-        self._listener = listener
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand over, and watch what is sent."""
@@ -103,8 +97,6 @@ class Observer:
     def _note(self, scope: Scope, answer: _Answer, seconds: float) -> None:
         path = scope.get("raw_path") or scope["path"].encode("utf-8", "surrogateescape")
         self._metrics.note(_route(path), scope["method"], answer.status, answer.sent, seconds)
-        if self._listener is not None:
-            self._listener(path, scope["query_string"], answer.status, answer.code)
         if self._log is not None:
             self._log.info(**_line(scope, path, answer, seconds))
 

@@ -164,6 +164,7 @@ def _config(app: App, limits: Limits, tls: Tls | None) -> uvicorn.Config:
         app,
         http=connection_class(limits),
         ws="none",
+        lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
