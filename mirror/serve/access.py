@@ -228,7 +228,7 @@ def _decode(path: Path) -> tuple[Token, ...]:
         if found["format"] != 1:
             raise ValueError("format")
         return tuple(_token(item) for item in found["tokens"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DamagedError(
             f"{path} cannot be read as a file of tokens, so no token is accepted",
             hint="restore it from a copy, or remove it and make new tokens: mirror token create",
