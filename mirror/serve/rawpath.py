@@ -103,7 +103,7 @@ def _one(kind: RepoType, prefix: str, parts: list[str], size: int) -> Iterator[R
         revision, tail = _revision(tail)
     path, unsafe = _path(tail)
     yield RepoPath(
-        action={"revision": "info", "raw": "resolve"}.get(action, action),
+        action="info" if action == "revision" else action,
         key=key,
         revision=revision,
         path=path,

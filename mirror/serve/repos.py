@@ -15,10 +15,11 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
+from mirror.serve.admission import admit
 from mirror.serve.errors import HubError, no_repo
 from mirror.serve.options import ServeOptions
 from mirror.serve.rawpath import RepoPath, read_path
-from mirror.serve.shelf import Shelf
+from mirror.serve.shelf import Shelf, Snapshot
 
 #: What answers one action. Gets the path with the canonical key.
 Handler = Callable[[Request, RepoPath, Shelf, ServeOptions], Awaitable[Response]]
@@ -59,6 +60,7 @@ class RepoRoute(BaseRoute):
         methods, handler = self.handlers[place.action]
         if request.method not in methods:
             raise HubError(405, None, "This mirror is for reading")
+        await admit(request, self.shelf, place.key)
         key = self.shelf.canonical(place.key)
         if key != place.key:
             return _moved(request, place.at(key))
@@ -77,3 +79,14 @@ def _moved(request: Request, raw: str) -> Response:
     where = f"{raw}?{query}" if query else raw
     text = f"Temporary Redirect. Redirecting to {raw}"
     return Response(text, 307, {"location": where}, "text/plain; charset=utf-8")
+
+
+async def snapshot_of(shelf: Shelf, place: RepoPath) -> Snapshot:
+    """Give the commit that a request names; a large manifest is read in a thread.
+
+    Raises:
+        HubError: 404 RepoNotFound or RevisionNotFound; 500, damaged.
+    """
+    if shelf.is_quick(place.key, place.revision):
+        return shelf.snapshot(place.key, place.revision)
+    return await run_in_threadpool(shelf.snapshot, place.key, place.revision)

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from starlette.routing import BaseRoute
 
+from mirror.serve import lists, small
 from mirror.serve.options import ServeOptions
-from mirror.serve.repos import RepoRoute
+from mirror.serve.repos import READ_METHODS, Handler, RepoRoute
+from mirror.serve.resolve import resolve
 from mirror.serve.shelf import Shelf
+
+#: What answers about one repo: methods and handler by action.
+REPO_HANDLERS: Final[dict[str, tuple[frozenset[str], Handler]]] = {
+    "resolve": (READ_METHODS, resolve),
+    **small.REPO_HANDLERS,
+}
 
 
 def all_routes(shelf: Shelf, options: ServeOptions) -> list[BaseRoute]:
     """Join the routes of the modules; those about one repo take what is left."""
     return [
-        RepoRoute(shelf, options, {}),
+        *small.routes(shelf, options),
+        *lists.routes(shelf, options),
+        RepoRoute(shelf, options, REPO_HANDLERS),
     ]
