@@ -107,6 +107,17 @@ class Snapshot:
             sorted((file for file in self.files.values() if file.present), key=lambda f: f.path)
         )
 
+    @cached_property
+    def folders(self) -> frozenset[str]:
+        """The folders that files which are here lie in, at every depth."""
+        found: set[str] = set()
+        for file in self.present:
+            parent = file.path.rpartition("/")[0]
+            while parent and parent not in found:
+                found.add(parent)
+                parent = parent.rpartition("/")[0]
+        return frozenset(found)
+
 
 @dataclass(frozen=True)
 class Damage:
