@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -59,8 +60,7 @@ def serve(
     from mirror.serve.front import make_front
     from mirror.serve.log import open_log
     from mirror.serve.options import ServeOptions
-    from mirror.serve.runner import Tls, endpoint_of, is_local, listen
-    from mirror.serve.runner import serve as serve_on
+    from mirror.serve.runner import Tls, endpoint_of, is_local, listen, make_server
 
     root = session.mirror().root
     if keyfile and not certfile:
@@ -70,11 +70,12 @@ def serve(
     gate = gate_for(root, local=is_local(host), required=token_required)
     logger = None if no_log else open_log(_log_stream(log))
     front = make_front(root, options, gate, logger)
-    listener = listen(host, port)
-    talk(f"serving {root} at {endpoint_of(listener, tls=tls is not None)}")
-    if token_required and not gate.tokens.all():
-        talk("There is no token yet, so nobody is answered: mirror token create NAME")
-    serve_on(front.app, listener, Limits(), tls)
+    server = make_server(front.app, Limits(), tls)
+    with contextlib.closing(listen(host, port)) as listener:
+        talk(f"serving {root} at {endpoint_of(listener, tls=tls is not None)}")
+        if token_required and not gate.tokens.all():
+            talk("There is no token yet, so nobody is answered: mirror token create NAME")
+        server.run([listener])
 
 
 def _log_stream(path: str | None) -> Any:

@@ -88,13 +88,15 @@ def endpoint_of(listener: socket.socket, *, tls: bool = False) -> str:
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-def serve(app: App, listener: socket.socket, limits: Limits, tls: Tls | None = None) -> None:
-    """Serve until SIGTERM or SIGINT; then finish what is being sent, for a while.
+def make_server(app: App, limits: Limits, tls: Tls | None = None) -> uvicorn.Server:
+    """Give what runs on a list of sockets until SIGTERM or SIGINT.
+
+    Then it finishes what is being sent, for a while.
 
     Raises:
         UsageError: the certificate cannot be used.
     """
-    _Server(_config(app, limits, tls)).run([listener])
+    return _Server(_config(app, limits, tls))
 
 
 class ServerThread:
