@@ -6,7 +6,7 @@ from typing import Final
 
 from starlette.routing import BaseRoute
 
-from mirror.serve import lists, small
+from mirror.serve import lists, small, viewer
 from mirror.serve.history import commits, refs
 from mirror.serve.info import info
 from mirror.serve.options import ServeOptions
@@ -32,5 +32,6 @@ def all_routes(shelf: Shelf, options: ServeOptions) -> list[BaseRoute]:
     return [
         *small.routes(shelf, options),
         *lists.routes(shelf, options),
+        *viewer.routes(shelf, options),
         RepoRoute(shelf, options, REPO_HANDLERS),
     ]
