@@ -58,7 +58,7 @@ def serve(
     from mirror.serve.access import gate_for
     from mirror.serve.connection import Limits
     from mirror.serve.front import make_front
-    from mirror.serve.log import open_log
+    from mirror.serve.log import open_log, server_messages
     from mirror.serve.options import ServeOptions
     from mirror.serve.runner import Tls, endpoint_of, is_local, listen, make_server
 
@@ -75,7 +75,8 @@ def serve(
         talk(f"serving {root} at {endpoint_of(listener, tls=tls is not None)}")
         if token_required and not gate.tokens.all():
             talk("There is no token yet, so nobody is answered: mirror token create NAME")
-        server.run([listener])
+        with server_messages(logger) if logger else contextlib.nullcontext():
+            server.run([listener])
 
 
 def _log_stream(path: str | None) -> Any:

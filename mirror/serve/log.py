@@ -6,7 +6,11 @@ is escaped by JSON and cut to a length.
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import time
+import traceback
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import structlog
@@ -65,6 +69,36 @@ def open_log(stream: TextIO) -> Any:
         ],
         wrapper_class=structlog.BoundLogger,
     )
+
+
+@contextlib.contextmanager
+def server_messages(log: Any) -> Iterator[None]:
+    """Write what the server itself has to say, faults included, into the same log."""
+    handler = _Forward(log)
+    loggers = [logging.getLogger(name) for name in ("uvicorn.error", "mirror.serve")]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.propagate = False
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)
+            logger.propagate = True
+
+
+class _Forward(logging.Handler):
+    """Gives the records of ``logging`` to the log, as lines of JSON too."""
+
+    def __init__(self, log: Any) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        more = {}
+        if record.exc_info:
+            more["traceback"] = "".join(traceback.format_exception(*record.exc_info))
+        self._log.info(record.getMessage(), level=record.levelname.lower(), **more)
 
 
 class Observer:

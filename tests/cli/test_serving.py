@@ -135,7 +135,9 @@ class TestServe:
 
         assert 0 == process.returncode
         assert "hf_secret" not in err
-        line = [json.loads(text) for text in err.splitlines()][1]
+        lines = [json.loads(text) for text in err.splitlines()]
+        assert ["request", "request"] == [line["event"] for line in lines], err
+        line = lines[1]
         assert {"method": "GET", "path": path, "status": 200, "bytes": len(body)} == {
             key: line[key] for key in ("method", "path", "status", "bytes")
         }
