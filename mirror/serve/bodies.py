@@ -45,15 +45,14 @@ class BlobResponse(Response):
     """Sends a span of an open blob, and closes it."""
 
     def __init__(
-        self, descriptor: int, span: Span, status: int, headers: Mapping[str, str], stall: float
+        self, descriptor: int, span: Span, status: int, headers: Mapping[str, str]
     ) -> None:
         super().__init__(None, status, {**headers, "content-length": str(span.end - span.start)})
         self._descriptor = descriptor
         self._span = span
-        self._stall = stall
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it; give up on a client that has gone, or takes nothing for too long."""
+        """Send it, until the client has gone. One that takes nothing is cut by ``connection``."""
         try:
             head = {"type": "http.response.start", "status": self.status_code}
             await send({**head, "headers": self.raw_headers})
@@ -77,8 +76,7 @@ class BlobResponse(Response):
                 body = await run_in_threadpool(self._read, place, length)
                 place += len(body)
                 more = place < self._span.end
-                async with asyncio.timeout(self._stall):
-                    await send({"type": "http.response.body", "body": body, "more_body": more})
+                await send({"type": "http.response.body", "body": body, "more_body": more})
         finally:
             gone.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """What one request may ask for. Sizes in bytes."""
+    """What one request may ask for, in bytes. What a connection may is in ``connection``."""
 
     target: int = 8 << 10
     """Path and query together; the longest file path in a mirror has 2 KiB, quoted 6 KiB."""
@@ -15,8 +15,6 @@ class Limits:
     """All headers of a request together."""
     body: int = 4 << 20
     """Of a POST: paths-info of 100,000 paths."""
-    stall: float = 120.0
-    """Seconds that a client may take to accept one chunk of a file."""
     manifest_files: int = 500_000
     """Files of all manifests that are kept in memory, together."""
 

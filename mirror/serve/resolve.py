@@ -8,6 +8,7 @@ are those of the file.
 from __future__ import annotations
 
 import mimetypes
+from pathlib import PurePosixPath
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -35,7 +36,7 @@ async def resolve(
         return Response(None, 304, _without_length(headers))
     if wanted.status == 416:
         return Response(None, 416, {**headers, "content-range": f"bytes */{file.size}"})
-    return _deliver(snapshot, file, wanted, headers, shelf, options)
+    return _deliver(snapshot, file, wanted, headers, shelf)
 
 
 def find_file(snapshot: Snapshot, place: RepoPath) -> ManifestFile:
@@ -77,7 +78,6 @@ def _deliver(
     wanted: Wanted,
     headers: dict[str, str],
     shelf: Shelf,
-    options: ServeOptions,
 ) -> Response:
     descriptor = open_blob(shelf.store.blobs.name(str(file.sha256)), file.size)
     if descriptor is None:
@@ -87,11 +87,12 @@ def _deliver(
     if wanted.status == 206:
         span = wanted.span
         headers["content-range"] = f"bytes {span.start}-{span.end - 1}/{file.size}"
-    return BlobResponse(descriptor, wanted.span, wanted.status, headers, options.limits.stall)
+    return BlobResponse(descriptor, wanted.span, wanted.status, headers)
 
 
 def _content_type(path: str) -> str:
-    kind, encoding = mimetypes.guess_type(path, strict=True)
+    # By the suffix alone: a path that looks like a URL would be read as one.
+    kind, encoding = mimetypes.guess_type(f"x{PurePosixPath(path).suffix}", strict=True)
     if kind is None or encoding is not None:
         return "application/octet-stream"
     return "text/plain; charset=utf-8" if kind.startswith("text/") else kind

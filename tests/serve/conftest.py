@@ -11,6 +11,7 @@ import pytest
 
 from mirror import Mirror
 from mirror.serve.app import create_app
+from mirror.serve.connection import Limits
 from mirror.serve.options import ServeOptions
 from mirror.serve.runner import ServerThread, endpoint_of, listen
 from tests.api.small import select_all, small_hub
@@ -51,10 +52,12 @@ def make_lab(root: Path, hub: FakeHub) -> Mirror:
 
 
 @contextmanager
-def serving(root: Path, options: ServeOptions | None = None) -> Iterator[str]:
+def serving(
+    root: Path, options: ServeOptions | None = None, limits: Limits | None = None
+) -> Iterator[str]:
     """Serve a mirror while the block runs; gives the endpoint."""
     listener = listen("127.0.0.1", 0)
-    with ServerThread(create_app(root, options), listener):
+    with ServerThread(create_app(root, options), listener, limits):
         yield endpoint_of(listener)
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from mirror import Mirror
 from mirror.names import RepoKey, RepoType
-from mirror.serve.options import Limits, ServeOptions
+from mirror.serve.connection import Limits
 from tests.fakehub import FakeHub
 from tests.serve.conftest import serving
 
@@ -64,8 +64,7 @@ def test_a_client_that_goes_leaves_nothing_open(big_root: Path) -> None:
 
 
 def test_a_client_that_takes_nothing_is_given_up(big_root: Path) -> None:
-    options = ServeOptions(limits=Limits(stall=0.3))
-    with serving(big_root, options) as endpoint:
+    with serving(big_root, limits=Limits(stall_seconds=0.3)) as endpoint:
         gave_up = threading.Event()
 
         def wait(line: socket.socket) -> None:
