@@ -37,7 +37,7 @@ def item_of(
 
     Args:
         repo: the repo in short, of the catalog.
-        upstream: the info call's JSON of its snapshot; may be empty (an import).
+        upstream: the info call's JSON of its snapshot, with its ``sha``; may have little else.
         shape: what is asked for.
         present: gives the paths of the files that are here; called where they are told.
     """
@@ -88,7 +88,7 @@ def _from_catalog(repo: RepoSummary) -> dict[str, Any]:
 def _newer(repo: RepoSummary) -> dict[str, Any]:
     """What the mirror knows better than the info call of a snapshot: its name, the counts."""
     key = repo.key
-    found: dict[str, Any] = {"id": key.repo_id, "sha": repo.commit}
+    found: dict[str, Any] = {"id": key.repo_id}
     if key.repo_type is RepoType.MODEL:
         found["modelId"] = key.repo_id
     counts = {"author": key.namespace, "downloads": repo.downloads, "likes": repo.likes}

@@ -76,11 +76,11 @@ def _items(
 
 
 def _item(shelf: Shelf, repo: RepoSummary, shape: Shape) -> dict[str, Any]:
-    try:
-        snapshot = shelf.snapshot(repo.key, repo.commit)
-    except HubError:  # gone or damaged since the catalog was made: the list goes on
-        return item_of(repo, {}, shape, tuple)
-    upstream = snapshot.manifest.upstream
+    try:  # by its ref: those are kept, and a commit that came since the catalog was made is it
+        snapshot = shelf.snapshot(repo.key, repo.ref)
+    except HubError:  # gone or damaged since: the list goes on
+        return item_of(repo, {"sha": repo.commit}, shape, tuple)
+    upstream = {**snapshot.manifest.upstream, "sha": snapshot.commit}
     return item_of(repo, upstream, shape, lambda: [file.path for file in snapshot.present])
 
 

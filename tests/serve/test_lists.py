@@ -9,13 +9,21 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 from huggingface_hub import HfApi
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.testclient import TestClient
 
+from mirror.catalog import reindex
+from mirror.catalog.query.query import OneOf
 from mirror.names import RepoType
+from mirror.serve.access import Reader
+from mirror.serve.app import create_app
 from mirror.serve.errors import HubError
+from mirror.serve.guard import READER
 from mirror.serve.list_query import read_list
-from mirror.store import Store
+from mirror.store import Manifest, Store
 from tests.corpus import FOLDER, needs_corpus
-from tests.serve.conftest import serving
+from tests.serve.conftest import QA, serving
 
 ROBERTA = "klue/roberta-small"
 
@@ -189,3 +197,58 @@ def test_lists_that_real_clients_asked_for_are_answered(served: str) -> None:
         answer = httpx.get(served + path)
         assert 200 == answer.status_code, path
         assert all("id" in item for item in answer.json())
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            "filter author search sort direction limit cursor full config expand gated x"
+            " num_parameters pipeline_tag datasets".split()
+        ),
+        st.lists(st.text(max_size=40), max_size=3),
+        max_size=6,
+    )
+)
+def test_any_parameters_are_a_page_or_a_refusal(fields: dict[str, list[str]]) -> None:
+    asked = {name: values for name, values in fields.items() if values}
+    for kind in RepoType:
+        try:
+            request = read_list(kind, asked)
+        except HubError as error:
+            assert (400, True) == (error.status, error.message.isascii())
+        else:
+            assert 1 <= request.query.limit <= 1_000
+            assert request.query.filters[0] == OneOf("type", (kind.value,))
+
+
+def test_a_list_shows_only_what_the_asker_may_read(lab_root: Path) -> None:
+    app = create_app(lab_root)
+
+    async def limited(scope: Any, receive: Any, send: Any) -> None:
+        await app({**scope, READER: Reader("class", repos=("klue/*",))}, receive, send)
+
+    with TestClient(limited) as client:
+        listed = [item["id"] for item in client.get("/api/models?sort=downloads").json()]
+        hidden = client.get(f"/datasets-server/splits?dataset={QA}")
+        shown = client.get("/datasets-server/splits?dataset=klue/klue")
+    assert [ROBERTA, "klue/klue"] == listed
+    assert (404, 200) == (hidden.status_code, shown.status_code)
+
+
+def test_a_sync_is_seen_by_the_next_list(own_root: Path) -> None:
+    with serving(own_root) as endpoint:
+        before = httpx.get(f"{endpoint}/api/models?author=new").json()
+        store = Store.open(own_root)
+        commit = "5" * 40
+        with store.write_lock("a test"):
+            store.publish(
+                Manifest(repo_type=RepoType.MODEL, repo_id="new/one", commit=commit,
+                         created="2026-01-01T00:00:00Z", files=(), upstream={"xetEnabled": True}),
+                refs=["main"],
+            )  # fmt: skip
+        reindex(store, store.layout.catalog)
+        after = httpx.get(f"{endpoint}/api/models?author=new&full=true").json()
+    assert [] == before
+    assert [("new/one", commit, [])] == [
+        (item["id"], item["sha"], item["siblings"]) for item in after
+    ]
