@@ -24,7 +24,7 @@ from mirror.serve.rawpath import read_path
         ("/api/models/a/b/", "info models/a/b main"),
         ("/api/models/a%2Fb", "info models/a/b main"),
         ("/api/models/gpt2/revision/main", "info models/gpt2 main"),
-        ("/api/spaces/a/b/revision/refs%2Fconvert%2Fparquet", "info spaces/a/b refs/convert/parquet"),
+        ("/api/spaces/a/b/revision/refs%2Fpr%2F1", "info spaces/a/b refs/pr/1"),
         ("/api/models/a/b/tree/main", "tree models/a/b main"),
         ("/api/models/a/b/tree/main/sub%2Fnested%20dir", "tree models/a/b main sub/nested dir"),
         ("/api/models/a/b/refs?include_prs=1", "refs models/a/b main"),
@@ -40,12 +40,14 @@ def test_what_a_path_means(raw: str, expected: str) -> None:
     assert not place.unsafe
 
 
-@pytest.mark.parametrize(
-    "raw",
-    """/ /api /api/models /api/nothing/a/b /a/b /a/b/blob/main/x /a/resolve/m /../b/resolve/main/x
-    /a/..%2Fb/resolve/main/x /a/b/resolve/main /api/models/a--b /api/models/%ff /api/models/_/b
-    /a%00/b/resolve/main/x /api/models/a/b/c/d""".split(),
-)
+NO_REPO = """
+/ /api /api/models /api/nothing/a/b /a/b /a/b/blob/main/x /a/resolve/m /../b/resolve/main/x
+/a/..%2Fb/resolve/main/x /a/b/resolve/main /api/models/a--b /api/models/%ff
+/api/models/_/b /a%00/b/resolve/main/x /api/models/a/b/c/d
+"""
+
+
+@pytest.mark.parametrize("raw", NO_REPO.split())
 def test_what_names_no_repo(raw: str) -> None:
     assert () == read_path(raw.encode("latin-1"))
 
