@@ -19,7 +19,13 @@ _MAX_DEPTH: Final = 32
 _MAX_NOTE: Final = 4 << 20
 
 #: Arrow's names that ``datasets`` writes otherwise.
-_NAMES: Final = {"float": "float32", "double": "float64", "halffloat": "float16"}
+_NAMES: Final = {
+    "float": "float32",
+    "double": "float64",
+    "halffloat": "float16",
+    "date32[day]": "date32",
+    "date64[ms]": "date64",
+}
 
 
 def feature_of(kind: Any) -> Any:

@@ -87,7 +87,8 @@ class Walk:
 
 def format_of(path: str) -> str | None:
     """Give how rows are read from a file of that name; ``None`` where they are not."""
-    return _FORMATS.get(_unpacked(path).rpartition(".")[2])
+    _, dot, extension = _unpacked(path).rpartition(".")
+    return _FORMATS.get(extension) if dot else None
 
 
 def rows_of(file: Reading, walk: Walk) -> Iterator[Row]:

@@ -202,8 +202,23 @@ def test_lists_that_real_clients_asked_for_are_answered(served: str) -> None:
 @given(
     st.dictionaries(
         st.sampled_from(
-            "filter author search sort direction limit cursor full config expand gated x"
-            " num_parameters pipeline_tag datasets".split()
+            [
+                "filter",
+                "author",
+                "search",
+                "sort",
+                "direction",
+                "limit",
+                "cursor",
+                "full",
+                "config",
+                "expand",
+                "gated",
+                "x",
+                "num_parameters",
+                "pipeline_tag",
+                "datasets",
+            ]
         ),
         st.lists(st.text(max_size=40), max_size=3),
         max_size=6,
