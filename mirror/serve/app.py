@@ -89,7 +89,7 @@ async def _no_catalog(request: Request, error: Exception) -> Response:
     _log.error("%s", error)
     if isinstance(error, QueryTimeoutError):
         return HubError(408, None, "That question takes too long").response()
-    return HubError(503, None, "The catalog cannot be read: run mirror index").response()
+    return HubError(503, None, "The catalog cannot be read: run mirror reindex").response()
 
 
 async def _fault(request: Request, error: Exception) -> Response:

@@ -55,12 +55,12 @@ class RepoRoute(BaseRoute):
 
     async def _answer(self, request: Request, meanings: tuple[RepoPath, ...]) -> Response:
         place = await self._choose(meanings)
+        await admit(request, self.shelf, place.key)  # first: a 405 would tell that it is here
         if place.action not in self.handlers:
             raise HubError(404, None, "This mirror does not answer that")
         methods, handler = self.handlers[place.action]
         if request.method not in methods:
             raise HubError(405, None, "This mirror is for reading")
-        await admit(request, self.shelf, place.key)
         key = self.shelf.canonical(place.key)
         if key != place.key:
             return _moved(request, place.at(key))
