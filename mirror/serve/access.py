@@ -15,10 +15,11 @@ import contextlib
 import fcntl
 import hashlib
 import hmac
+import ipaddress
 import json
 import re
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -184,30 +185,38 @@ class Gate:
     anonymous: Reader | None
     """Who has no token; ``None`` where one is required."""
 
-    def reader(self, authorization: str | None) -> Reader | None:
+    def reader(self, authorization: str | None, client: str = "127.0.0.1") -> Reader | None:
         """Give the reader, ``None`` where the request is to be refused.
+
+        Args:
+            authorization: the header.
+            client: the address that asks; behind a proxy of this machine, the one that it names.
 
         Raises:
             DamagedError: the file of tokens cannot be read.
         """
-        if self.anonymous is EVERYTHING:
-            return EVERYTHING
+        anonymous = self.anonymous
+        if anonymous is EVERYTHING:
+            if is_loopback(client):
+                return EVERYTHING
+            anonymous = ANONYMOUS
         scheme, _, secret = (authorization or "")[:_MAX_HEADER].partition(" ")
         known = self.tokens.reader(secret.strip()) if scheme.lower() == "bearer" else None
-        return known or self.anonymous
+        return known or anonymous
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine has an address."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 def gate_for(root: Path, *, local: bool, required: bool) -> Gate:
     """Give the gate of a server: on loopback open, on a network without gated repos."""
     anonymous = None if required else EVERYTHING if local else ANONYMOUS
     return Gate(Tokens(root), anonymous)
-
-
-def visible(reader: Reader, gated: Callable[[RepoKey], bool]) -> Callable[[RepoKey], bool]:
-    """Give the filter of a list of repos for a reader."""
-    if not reader.limited:
-        return lambda _key: True
-    return lambda key: reader.may_read(key, gated=gated(key))
 
 
 def _matches(key: RepoKey, patterns: Sequence[str]) -> bool:

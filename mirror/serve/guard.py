@@ -42,7 +42,7 @@ class TokenGuard:
         """Answer, or hand over."""
         if scope["type"] == "http" and scope.get("raw_path") not in _OPEN:
             try:
-                reader = self._gate.reader(_authorization(scope))
+                reader = self._gate.reader(_authorization(scope), (scope.get("client") or ("",))[0])
             except MirrorError:
                 await _refuse(send, scope, 503, "the tokens of this mirror cannot be read")
                 return

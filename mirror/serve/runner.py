@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import ipaddress
 import signal
 import socket
 import ssl
@@ -19,6 +18,7 @@ from typing import Any, Final
 import uvicorn
 
 from mirror.errors import MirrorError, UsageError
+from mirror.serve.access import is_loopback
 from mirror.serve.connection import Limits, connection_class
 
 #: Downloads that are under way when the server is stopped get this long, in seconds.
@@ -75,10 +75,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 def is_local(host: str) -> bool:
     """Whether only this machine can connect to an address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return host == "localhost" or is_loopback(host)
 
 
 def endpoint_of(listener: socket.socket, *, tls: bool = False) -> str:

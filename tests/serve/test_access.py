@@ -155,6 +155,12 @@ class TestGate:
         assert ANONYMOUS is gate.reader(None) is gate.reader("Bearer hf_real")
         assert not ANONYMOUS.may_read(KLUE, gated=True)
 
+    def test_behind_a_proxy_of_this_machine(self, tokens: Tokens) -> None:
+        gate = gate_for(tokens.path.parent, local=True, required=False)
+        for client in ("10.1.0.7", "2001:db8::7", "unknown", ""):
+            assert ANONYMOUS is gate.reader(None, client)
+        assert EVERYTHING is gate.reader(None, "::1")
+
     def test_required(self, tokens: Tokens) -> None:
         gate, secret = Gate(tokens, None), tokens.create("class")
         assert gate.reader(None) is gate.reader("Bearer x") is gate.reader(f"Basic {secret}")
@@ -238,6 +244,13 @@ class TestClients:
             403
             == httpx2.head(url.replace("klue/klue", "%6Blue/klu%65"), headers=headers).status_code
         )
+
+    def test_a_proxy_in_front_does_not_open_gated_repos(self, own_root: Path) -> None:
+        make_gated(own_root, KLUE)
+        with guarded(own_root, gate_for(own_root, local=True, required=False)) as endpoint:
+            url = f"{endpoint}/datasets/klue/klue/resolve/main/README.md"
+            far = {"x-forwarded-for": "10.1.0.7"}
+            assert [200, 403] == [httpx2.get(url, headers=h).status_code for h in ({}, far)]
 
     def test_a_damaged_file_of_tokens(self, locked: tuple[str, Tokens]) -> None:
         endpoint, tokens = locked
