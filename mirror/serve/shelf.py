@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from mirror.errors import BadNameError, DamagedError, NotFoundError
-from mirror.names import RepoKey, check_ref_name
+from mirror.names import RepoKey, check_ref_name, is_commit
 from mirror.serve.errors import HubError, Miss, no_repo, no_revision
 from mirror.serve.options import ServeOptions
 from mirror.store import Manifest, ManifestFile, Store
@@ -181,6 +181,8 @@ class Shelf:
         name = name.removeprefix("refs/heads/").removeprefix("refs/tags/")
         if name in refs:
             return refs[name]
+        if self._is_kept(self.canonical(key), name):
+            return name
         try:
             check_ref_name(name)
             return self.store.resolve(key, name)
@@ -219,8 +221,8 @@ class Shelf:
         key = self.canonical(key)
         if not self._refs.has(layout.refs(key)):
             return False
-        commit = self._refs_of(key).get("main" if revision == "HEAD" else revision)
-        return commit is not None and self._snapshots.has(layout.manifest(key, commit))
+        commit = self._refs_of(key).get("main" if revision == "HEAD" else revision, revision)
+        return self._is_kept(key, commit)
 
     # --- what others need ---------------------------------------------------------
 
@@ -250,6 +252,11 @@ class Shelf:
             )
         if damage in self.damages or len(self.damages) < _KEPT_MISSES:
             self.damages[damage] = self.damages.get(damage, 0) + 1
+
+    def _is_kept(self, key: RepoKey, commit: str) -> bool:
+        """Whether a full commit hash is that of a snapshot in memory that is current."""
+        layout = self.store.layout
+        return is_commit(commit) and self._snapshots.has(layout.manifest(key, commit))
 
     def _refs_of(self, key: RepoKey) -> Mapping[str, str]:
         path = self.store.layout.refs(key)

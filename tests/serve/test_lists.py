@@ -181,7 +181,7 @@ def test_without_a_catalog_a_list_says_what_to_run(own_root: Path) -> None:
     (own_root / "catalog.db").unlink()
     with serving(own_root) as endpoint:
         answer = httpx.get(f"{endpoint}/api/models")
-    assert (503, True) == (answer.status_code, "mirror index" in answer.text)
+    assert (503, True) == (answer.status_code, "mirror reindex" in answer.text)
 
 
 @needs_corpus

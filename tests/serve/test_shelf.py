@@ -31,6 +31,7 @@ def test_a_snapshot_is_read_once_while_it_is_current(
     assert not shelf.is_quick(KLUE, "v1.0")
     assert shelf.is_quick(KLUE, "main")
     assert shelf.is_quick(KLUE, "HEAD")
+    assert shelf.is_quick(KLUE, first.commit)
     assert first is shelf.snapshot(KLUE) is shelf.snapshot(KLUE, first.commit)
     assert [first.commit] == read
 
