@@ -19,7 +19,9 @@ from mirror.serve.viewer_files import Walk, format_of
 PARQUET_REF: Final = "refs/convert/parquet"
 _BUILDERS: Final = {"parquet": "parquet", "lines": "json", "json": "json", "csv": "csv"}
 _VERSION: Final = {"version_str": "0.0.0", "major": 0, "minor": 0, "patch": 0}
-_MAX_WORDS: Final = 300
+#: Characters of what is searched for, and how deep in a row it is looked for.
+_MAX_QUERY: Final = 300
+_MAX_DEPTH: Final = 32
 
 
 @dataclass(frozen=True)
@@ -246,11 +248,11 @@ def _located(asked: Question, revision: str, path: str, size: int) -> dict[str, 
 
 def _first_rows(asked: Question) -> dict[str, Any]:
     part = asked.part()
-    columns, rows = asked.data_sets.columns(part), asked.data_sets.rows(part, 0, MAX_ROWS)
+    rows = Cells().rows(enumerate(asked.data_sets.rows(part, 0, MAX_ROWS)))
     return {
         **asked.named(part),
-        "features": as_list(columns),
-        "rows": Cells().rows(enumerate(rows)),
+        "features": as_list(asked.data_sets.columns(part)),
+        "rows": rows,
         "truncated": len(rows) == MAX_ROWS and part.split.rows != MAX_ROWS,
     }
 
@@ -270,35 +272,31 @@ def _rows(asked: Question) -> dict[str, Any]:
 def _search(asked: Question) -> dict[str, Any]:
     """Rows with all words somewhere in their text. Those found before the time was up."""
     part, (offset, length) = asked.part(), _page(asked)
-    words = needed(asked.fields, "query")[:_MAX_WORDS].casefold().split()
-    walk, found, total = Walk(), [], 0
-    late = False
+    words = needed(asked.fields, "query")[:_MAX_QUERY].casefold().split()
+    walk, cells, found, total, late = Walk(), Cells(), list[dict[str, Any]](), 0, False
     for index, row in enumerate(asked.data_sets.walk(part, walk)):
         text = " ".join(_texts(row)).casefold()
         if all(word in text for word in words):
             total += 1
             if offset < total <= offset + length:
-                found.append((index, row))
+                found.append(cells.row(index, row))
         if late := walk.is_late:
             break
     return {
         "features": as_list(asked.data_sets.columns(part)),
-        "rows": Cells().rows(found),
+        "rows": found,
         "num_rows_total": total,
         "num_rows_per_page": MAX_ROWS,
         "partial": late,
     }
 
 
-def _texts(value: object) -> Iterator[str]:
+def _texts(value: object, depth: int = 0) -> Iterator[str]:
     if isinstance(value, str):
         yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _texts(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)
+    elif isinstance(value, Mapping | list) and depth < _MAX_DEPTH:
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(item, depth + 1)
 
 
 def _page(asked: Question) -> tuple[int, int]:

@@ -112,13 +112,13 @@ class DataSets:
         """
         return columns_of(self._readings(part)[0])
 
-    def rows(self, part: Part, offset: int, length: int) -> list[dict[str, Any]]:
-        """Give rows from ``offset``, at most ``length`` and :data:`MAX_ROWS`.
+    def rows(self, part: Part, offset: int, length: int) -> Iterator[dict[str, Any]]:
+        """Give rows from ``offset``, at most ``length`` and :data:`MAX_ROWS`, one by one.
 
         Raises:
             HubError: they cannot be read, or lie too deep in a file.
         """
-        return list(islice(self.walk(part, Walk(offset)), min(length, MAX_ROWS)))
+        return islice(self.walk(part, Walk(offset)), min(length, MAX_ROWS))
 
     def walk(self, part: Part, walk: Walk) -> Iterator[dict[str, Any]]:
         """Go through the rows; reads as far as they are taken.

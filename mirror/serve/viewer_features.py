@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sized
 from datetime import date, datetime, timedelta
 from datetime import time as clock_time
 from typing import Any, Final
@@ -75,15 +75,20 @@ class Cells:
 
     def rows(self, rows: Iterable[tuple[int, Mapping[str, Any]]]) -> list[dict[str, Any]]:
         """Give rows (number, row) as the viewer does, each with the cells that were cut."""
-        return [self._row(number, row) for number, row in rows]
+        return [self.row(number, row) for number, row in rows]
 
-    def _row(self, number: int, row: Mapping[str, Any]) -> dict[str, Any]:
-        shown, cut = {}, []
+    def row(self, number: int, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Give one row."""
+        shown: dict[str, Any] = {}
+        cut: list[str] = []
         for name, value in row.items():
+            if self._is_full(shown):
+                break
             self._cut = False
             shown[name] = self._plain(value, 0)
             if self._cut:
                 cut.append(name)
+            self._left -= len(name)
         return {"row_idx": number, "row": shown, "truncated_cells": cut}
 
     def _plain(self, value: Any, depth: int) -> Any:
@@ -97,7 +102,7 @@ class Cells:
             self._cut = self._cut or len(short) < len(value)
             return self._short(base64.b64encode(short).decode())
         if isinstance(value, Mapping):
-            return {str(name): self._plain(item, depth + 1) for name, item in value.items()}
+            return self._struct(value, depth)
         if isinstance(value, list | tuple):
             return self._list(value, depth)
         return self._scalar(value)
@@ -105,11 +110,25 @@ class Cells:
     def _list(self, value: list[Any] | tuple[Any, ...], depth: int) -> list[Any]:
         found: list[Any] = []
         for item in value:
-            if self._left <= 0 and len(found) >= _GLIMPSE:
+            if self._is_full(found):
                 self._cut = True
                 break
             found.append(self._plain(item, depth + 1))
         return found
+
+    def _struct(self, value: Mapping[str, Any], depth: int) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, item in value.items():
+            if self._is_full(found):
+                self._cut = True
+                break
+            self._left -= len(name)
+            found[name] = self._plain(item, depth + 1)
+        return found
+
+    def _is_full(self, found: Sized) -> bool:
+        """Whether something has as much as it may have when nothing is left for it."""
+        return self._left <= 0 and len(found) >= _GLIMPSE
 
     def _scalar(self, value: Any) -> Any:
         self._left -= 8

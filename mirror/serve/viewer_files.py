@@ -34,6 +34,8 @@ MAX_LINE: Final = 16 << 20
 MAX_ARRAY: Final = 32 << 20
 #: A row group is decoded column by column: so much, uncompressed, may be in memory.
 MAX_ROW_GROUP: Final = 512 << 20
+#: Bytes of 100 rows of it: 100 photographs.
+MAX_BATCH: Final = 256 << 20
 _MAX_FOOTER: Final = 32 << 20
 _BATCH: Final = 100
 #: Rows that tell the columns of a file without a schema.
@@ -170,7 +172,10 @@ def _of_batches(batches: Any, walk: Walk) -> Iterator[Row]:
             continue
         start, walk.left = walk.left, 0
         for first in range(start, batch.num_rows, _BATCH):
-            yield from batch.slice(first, _BATCH).to_pylist()
+            some = batch.slice(first, _BATCH)
+            if some.nbytes > MAX_BATCH:
+                raise HubError(501, "TooBigContentError", "The rows are too large to be read")
+            yield from some.to_pylist()
 
 
 # --- JSON -------------------------------------------------------------------------

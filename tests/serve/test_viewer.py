@@ -6,12 +6,17 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.testclient import TestClient
 
+from mirror.serve.app import create_app
 from mirror.serve.viewer_features import Cells
 from tests.samples.data import QA_SPLITS, REVIEW_SPLITS, qa_rows
 from tests.serve.conftest import QA, serving
@@ -221,3 +226,31 @@ def test_cells_are_json_whatever_is_in_them_and_have_a_bound() -> None:
     assert (None, "AP8=", 2) == (row["row"]["a"], row["row"]["b"], row["row"]["e"])
     many = cells.rows((n, {"text": "y" * 100_000}) for n in range(1_000))
     assert len(json.dumps(many)) < 9_000_000
+    wide = Cells().rows((n, {"x": {f"{n}-{m}": m for m in range(20_000)}}) for n in range(100))
+    assert len(json.dumps(wide)) < 40_000_000
+    assert ["x"] == wide[-1]["truncated_cells"]
+
+
+@given(
+    name=st.sampled_from(["info", "splits", "rows", "first-rows", "search", "size", "parquet"]),
+    fields=st.dictionaries(
+        st.sampled_from(["dataset", "config", "split", "offset", "length", "query"]),
+        st.one_of(
+            st.text(max_size=20),
+            st.integers().map(str),
+            st.sampled_from([QA, KLUE, "default", "sts", "train", "validation"]),
+        ),
+    ),
+)
+def test_any_question_is_an_answer_or_a_refusal(
+    viewer: TestClient, name: str, fields: dict[str, str]
+) -> None:
+    answer = viewer.get(f"/datasets-server/{name}", params=fields)
+    assert answer.status_code in {200, 400, 404, 414, 422}
+    assert answer.json()
+
+
+@pytest.fixture(scope="session")
+def viewer(lab_root: Path) -> Iterator[TestClient]:
+    with TestClient(create_app(lab_root)) as client:
+        yield client
