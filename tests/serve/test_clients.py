@@ -19,6 +19,7 @@ PROBE = Path(__file__).parents[1] / "client_probe.py"
 
 MORE = """
 import json, sys
+import pandas
 from datasets import load_dataset
 from huggingface_hub import HfFileSystem
 from transformers import AutoConfig
@@ -39,6 +40,7 @@ found = {
     "quoted": files.glob("datasets/acme/names/많은 파일/2*.txt"),
     "odd": files.read_text("datasets/acme/names/sub/a b+c%20&d.txt"),
     "middle": list(middle),
+    "pandas": int(pandas.read_csv("hf://datasets/acme/numbers/data.csv")["n"].sum()),
     "converted": files.ls("datasets/sample-lab/korean-qa@refs%2Fconvert%2Fparquet", detail=False),
 }
 json.dump(found, sys.stdout)
@@ -94,8 +96,37 @@ def test_data_sets_by_name_and_files_by_url(served: str, tmp_path: Path) -> None
         "quoted": [f"datasets/acme/names/많은 파일/{n}.txt" for n in range(20, 30)],
         "odd": "odd\n",
         "middle": [81, 82, 83],
+        "pandas": 3,
     }
     found = run(served, tmp_path, "-c", MORE)
     converted = found.pop("converted")
     assert expected == found
     assert converted
+
+
+def test_the_command_of_the_hub(served: str, tmp_path: Path) -> None:
+    hf = Path(sys.executable).with_name("hf")
+    kept = {n: v for n, v in os.environ.items() if not n.startswith(("HF_", "PYTHON"))}
+    kept |= {
+        "HF_ENDPOINT": served,
+        "HF_HOME": str(tmp_path / "home"),
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_UPDATE_CHECK": "1",
+    }
+
+    def call(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [hf, *words], env=kept, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    whole = call(
+        "download", "klue/klue", "--repo-type", "dataset", "--local-dir", str(tmp_path / "k")
+    )
+    one = call("download", "gpt2", "config.json", "--local-dir", str(tmp_path / "g"))
+    missing = call("download", "klue/none")
+    assert (0, 0) == (whole.returncode, one.returncode), whole.stderr + one.stderr
+    assert (tmp_path / "k" / "sts" / "train.csv").is_file()
+    assert (tmp_path / "g" / "config.json").is_file()
+    assert 0 != missing.returncode
+    assert "klue/none" in missing.stderr
+    assert "Traceback" not in missing.stderr
