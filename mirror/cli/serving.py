@@ -60,7 +60,8 @@ def serve(
     from mirror.serve.front import make_front
     from mirror.serve.log import open_log, server_messages
     from mirror.serve.options import ServeOptions
-    from mirror.serve.runner import Tls, endpoint_of, is_local, listen, make_server
+    from mirror.serve.runner import Tls, make_server
+    from mirror.serve.sockets import endpoint_of, is_local, listen
 
     root = session.mirror().root
     if keyfile and not certfile:

@@ -15,7 +15,6 @@ import contextlib
 import fcntl
 import hashlib
 import hmac
-import ipaddress
 import json
 import re
 import secrets
@@ -28,6 +27,7 @@ from typing import Any, Final
 
 from mirror.errors import DamagedError, NotFoundError, UsageError
 from mirror.names import RepoKey, RepoType, is_digest
+from mirror.serve.sockets import is_loopback
 from mirror.store.atomic import disk_errors, write_atomic
 
 TOKENS_FILE: Final = "serve-tokens.json"
@@ -203,14 +203,6 @@ class Gate:
         scheme, _, secret = (authorization or "")[:_MAX_HEADER].partition(" ")
         known = self.tokens.reader(secret.strip()) if scheme.lower() == "bearer" else None
         return known or anonymous
-
-
-def is_loopback(address: str) -> bool:
-    """Whether only this machine has an address."""
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 def gate_for(root: Path, *, local: bool, required: bool) -> Gate:

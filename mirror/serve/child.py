@@ -36,7 +36,7 @@ _RESTORED: Final = (signal.SIGPIPE, signal.SIGXFSZ)
 
 @contextlib.contextmanager
 def signals_held() -> Iterator[frozenset[int]]:
-    """Hold signals back until :func:`run` fetches them; gives the mask as it was.
+    """Hold signals back until :func:`wait` fetches them; gives the mask as it was.
 
     Threads that start meanwhile hold them too. What is still waiting at the end is
     dropped, so that what was made for the command can be removed in peace.
@@ -53,18 +53,23 @@ def signals_held() -> Iterator[frozenset[int]]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def run(command: Sequence[str], env: Mapping[str, str], mask: frozenset[int]) -> int:
-    """Run a command to its end, and give its exit code: 128 + n if signal n ended it.
-
-    Only within :func:`signals_held`, whose value is ``mask``.
+def spawn(command: Sequence[str], env: Mapping[str, str], mask: frozenset[int]) -> int:
+    """Start a command, and give its process id. Only within :func:`signals_held`.
 
     Raises:
         FileNotFoundError: there is no such command.
         PermissionError: it cannot be executed.
     """
-    child = os.posix_spawnp(
+    return os.posix_spawnp(
         command[0], list(command), dict(env), setsigmask=mask, setsigdef=_RESTORED
     )
+
+
+def wait(child: int) -> int:
+    """Hand signals on until a command ends; give its exit code: 128 + n if signal n ended it.
+
+    Only within the same :func:`signals_held` as its start: what came meanwhile is there.
+    """
     while True:
         info = signal.sigwaitinfo({*_FORWARDED, signal.SIGCHLD})
         if info.si_signo != signal.SIGCHLD:
@@ -75,3 +80,9 @@ def run(command: Sequence[str], env: Mapping[str, str], mask: frozenset[int]) ->
         if ended:
             code = os.waitstatus_to_exitcode(status)
             return code if code >= 0 else 128 - code
+
+
+def end(child: int) -> None:
+    """End a command that cannot go on without us."""
+    os.kill(child, signal.SIGTERM)
+    os.waitpid(child, 0)

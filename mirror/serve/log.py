@@ -13,7 +13,6 @@ import traceback
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
-import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from mirror.serve.guard import READER
@@ -61,6 +60,8 @@ class Metrics:
 
 def open_log(stream: TextIO) -> Any:
     """Give a logger that writes a line of JSON for each event."""
+    import structlog  # here: `mirror run` has no log, and this takes longer than the rest
+
     return structlog.wrap_logger(
         structlog.WriteLogger(stream),
         processors=[

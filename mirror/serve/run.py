@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mirror.api.loading import IN_THE_WAY, endpoint_variables
-from mirror.serve.access import gate_for
-from mirror.serve.child import run, signals_held
-from mirror.serve.errors import Miss
-from mirror.serve.front import make_front
-from mirror.serve.options import ServeOptions
-from mirror.serve.runner import ServerThread, endpoint_of, listen
+from mirror.serve.child import end, signals_held, spawn, wait
+from mirror.serve.sockets import endpoint_of, listen
+
+if TYPE_CHECKING:
+    from mirror.serve.errors import Miss
 
 #: Loopback, which a proxy could not reach for us.
 _HOSTS: Final = "127.0.0.1,localhost"
@@ -67,17 +67,35 @@ def run_with_mirror(
         NotAMirrorError, UnknownFormatError: ``root`` cannot be served.
         FileNotFoundError, PermissionError: the command cannot be run.
     """
-    # A public URL of its own: the Host header is not needed, whatever the client makes of it.
     listener = listen("127.0.0.1", 0)
+    endpoint = endpoint_of(listener)
     with contextlib.closing(listener), signals_held() as mask:
-        options = ServeOptions(public_url=endpoint_of(listener), strict=strict)
-        front = make_front(root, options, gate_for(root, local=True, required=False))
         with _folder(cache, endpoint_only) as folder:
-            variables = environment(env, endpoint_of(listener), folder, endpoint_only)
-            with ServerThread(front.app, listener):
-                code = run(command, variables, mask)
+            child = spawn(command, environment(env, endpoint, folder, endpoint_only), mask)
+            code, misses = _serve(root, listener, endpoint, strict, child)
         left = folder if folder and not cache and folder.exists() else None
-    return Ran(code, tuple(front.shelf.misses), left)
+    return Ran(code, misses, left)
+
+
+def _serve(
+    root: Path, listener: socket.socket, endpoint: str, strict: bool, child: int
+) -> tuple[int, tuple[Miss, ...]]:
+    """Serve a command that has been started; what it asks until then waits in the socket."""
+    try:
+        # Imported while the command starts, which has its own imports to do.
+        from mirror.serve.access import gate_for
+        from mirror.serve.front import make_front
+        from mirror.serve.options import ServeOptions
+        from mirror.serve.runner import ServerThread
+
+        options = ServeOptions(public_url=endpoint, strict=strict)
+        front = make_front(root, options, gate_for(root, local=True, required=False))
+    except BaseException:
+        end(child)
+        raise
+    with ServerThread(front.app, listener):
+        code = wait(child)
+    return code, tuple(front.shelf.misses)
 
 
 def environment(

@@ -13,7 +13,8 @@ from mirror import Mirror
 from mirror.serve.app import create_app
 from mirror.serve.connection import Limits
 from mirror.serve.options import ServeOptions
-from mirror.serve.runner import ServerThread, endpoint_of, listen
+from mirror.serve.runner import ServerThread
+from mirror.serve.sockets import endpoint_of, listen
 from tests.api.small import select_all, small_hub
 from tests.fakehub import FakeHub, serve
 from tests.samples import sample_hub

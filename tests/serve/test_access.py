@@ -19,7 +19,8 @@ from mirror.serve import access
 from mirror.serve.access import ANONYMOUS, EVERYTHING, Gate, Reader, Tokens, gate_for, is_gated
 from mirror.serve.front import make_front
 from mirror.serve.options import ServeOptions
-from mirror.serve.runner import ServerThread, endpoint_of, listen
+from mirror.serve.runner import ServerThread
+from mirror.serve.sockets import endpoint_of, listen
 
 KLUE = RepoKey(RepoType.DATASET, "klue/klue")
 KLUE_MODEL = RepoKey(RepoType.MODEL, "klue/klue")

@@ -18,7 +18,8 @@ from mirror.serve.access import gate_for
 from mirror.serve.connection import Limits
 from mirror.serve.front import make_front
 from mirror.serve.options import ServeOptions
-from mirror.serve.runner import ServerThread, endpoint_of, listen
+from mirror.serve.runner import ServerThread
+from mirror.serve.sockets import endpoint_of, listen
 
 KLUE = "datasets/klue/klue"
 
