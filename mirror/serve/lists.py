@@ -6,7 +6,8 @@ manifest of the snapshot that the catalog describes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
@@ -14,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from mirror.catalog.query.query import OneOf, Query
+from mirror.catalog.query.query import MAX_LIMIT, OneOf, Query
 from mirror.catalog.read.results import RepoSummary
 from mirror.catalog.record.languages import is_language_tag
 from mirror.catalog.record.vocabulary import LIBRARIES, TASKS
@@ -27,6 +28,9 @@ from mirror.serve.list_query import ListRequest, Shape, read_list
 from mirror.serve.options import ServeOptions
 from mirror.serve.reply import json_reply, next_link, read_query
 from mirror.serve.shelf import Shelf
+
+#: Whether the asker may see a repo.
+Sight = Callable[[RepoSummary], bool]
 
 #: Different tags of a type that are told. The Hub itself has some hundred outside "other".
 MAX_TAGS: Final = 20_000
@@ -55,7 +59,7 @@ def _list_of(kind: RepoType, shelf: Shelf, options: ServeOptions) -> Callable[[R
     async def answer(request: Request) -> Response:
         fields = read_query(request)
         asked = read_list(kind, fields)
-        seen = _sight_of(request, shelf)
+        seen = _sight_of(request)
         items, total = await run_in_threadpool(_items, shelf, asked, seen)
         end = asked.query.offset + asked.query.limit
         link = next_link(request, options, fields, str(end)) if end < total else {}
@@ -64,9 +68,7 @@ def _list_of(kind: RepoType, shelf: Shelf, options: ServeOptions) -> Callable[[R
     return answer
 
 
-def _items(
-    shelf: Shelf, asked: ListRequest, seen: Callable[[RepoSummary], bool]
-) -> tuple[list[dict[str, Any]], int]:
+def _items(shelf: Shelf, asked: ListRequest, seen: Sight) -> tuple[list[dict[str, Any]], int]:
     """Give the items of a page, and how many repos fit in all."""
     try:
         found = shelf.catalog().listed(asked.query, asked.id_parts, _TIMEOUT)
@@ -84,7 +86,7 @@ def _item(shelf: Shelf, repo: RepoSummary, shape: Shape) -> dict[str, Any]:
     return item_of(repo, upstream, shape, lambda: [file.path for file in snapshot.present])
 
 
-def _sight_of(request: Request, shelf: Shelf) -> Callable[[RepoSummary], bool]:
+def _sight_of(request: Request) -> Sight:
     """Give what tells whether the asker may see a repo at all."""
     reader = reader_of(request.scope)
     if not reader.limited:
@@ -97,18 +99,39 @@ def _sight_of(request: Request, shelf: Shelf) -> Callable[[RepoSummary], bool]:
 
 def _tags_of(kind: RepoType, shelf: Shelf) -> Callable[[Request], Any]:
     async def answer(request: Request) -> Response:
-        return json_reply(await run_in_threadpool(_tags, shelf, kind))
+        whose = _tags_of_visible if reader_of(request.scope).limited else _all_tags
+        tags = await run_in_threadpool(whose, shelf, kind, _sight_of(request))
+        return json_reply(_by_type(kind, tags))
 
     return answer
 
 
-def _tags(shelf: Shelf, kind: RepoType) -> Mapping[str, list[dict[str, str]]]:
-    query = Query(filters=(OneOf("type", (kind.value,)), OneOf("state", ("mirrored",))))
-    (facet,) = shelf.catalog().facets(query, ("tag",), MAX_TAGS, _TIMEOUT)
+def _all_tags(shelf: Shelf, kind: RepoType, _seen: Sight) -> list[str]:
+    """Give the tags of everything, the most frequent first."""
+    (facet,) = shelf.catalog().facets(_everything(kind, 0), ("tag",), MAX_TAGS, _TIMEOUT)
+    return [value.value for value in facet.values]
+
+
+def _tags_of_visible(shelf: Shelf, kind: RepoType, seen: Sight) -> list[str]:
+    """Give the tags of what somebody may read: a tag can name a repo that they may not."""
+    counted: Counter[str] = Counter()
+    shape = Shape(expand=("tags",))
+    for hit in shelf.catalog().listed(_everything(kind, MAX_LIMIT), (), _TIMEOUT):
+        if seen(hit):
+            counted.update(tag for tag in _item(shelf, hit, shape)["tags"] if isinstance(tag, str))
+    return [tag for tag, _ in counted.most_common(MAX_TAGS)]
+
+
+def _everything(kind: RepoType, limit: int) -> Query:
+    filters = OneOf("type", (kind.value,)), OneOf("state", ("mirrored",))
+    return Query(filters=filters, limit=limit)
+
+
+def _by_type(kind: RepoType, tags: Iterable[str]) -> Mapping[str, list[dict[str, str]]]:
     found: dict[str, list[dict[str, str]]] = {}
-    for value in facet.values:
-        group, label = _meaning(kind, value.value)
-        found.setdefault(group, []).append({"id": value.value, "label": label, "type": group})
+    for tag in tags:
+        group, label = _meaning(kind, tag)
+        found.setdefault(group, []).append({"id": tag, "label": label, "type": group})
     return found
 
 

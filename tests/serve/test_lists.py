@@ -244,9 +244,11 @@ def test_a_list_shows_only_what_the_asker_may_read(lab_root: Path) -> None:
 
     with TestClient(limited) as client:
         listed = [item["id"] for item in client.get("/api/models?sort=downloads").json()]
+        tags = client.get("/api/models-tags-by-type").json()
         hidden = client.get(f"/datasets-server/splits?dataset={QA}")
         shown = client.get("/datasets-server/splits?dataset=klue/klue")
     assert [ROBERTA, "klue/klue"] == listed
+    assert ["license:mit"] == [tag["id"] for tag in tags["license"]]
     assert (404, 200) == (hidden.status_code, shown.status_code)
 
 
