@@ -15,8 +15,8 @@ class Limits:
     """All headers of a request together."""
     body: int = 4 << 20
     """Of a POST: paths-info of 100,000 paths."""
-    manifest_files: int = 500_000
-    """Files of all manifests that are kept in memory, together."""
+    manifest_files: int = 100_000
+    """Files of all manifests that are kept in memory, together: about 1 KB each."""
 
 
 @dataclass(frozen=True)

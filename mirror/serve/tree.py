@@ -59,7 +59,8 @@ async def paths_info(
     """Answer ``POST …/paths-info/{revision}``: the paths that there are, the others left out."""
     form = await read_form(request, options)
     snapshot = await snapshot_of(shelf, place)
-    found = await run_in_threadpool(named, snapshot, form.get("paths", []))
+    paths = [path for path in form.get("paths", ()) if _can_be(path)]
+    found = await run_in_threadpool(named, snapshot, paths)
     if flag(form, "expand"):
         last = last_commit(snapshot)
         found = [_expanded(one, last) for one in found]
@@ -152,7 +153,7 @@ async def read_form(request: Request, options: ServeOptions) -> dict[str, list[s
         form = parse_qs(text, keep_blank_values=True, max_num_fields=200_000)
     except ValueError:
         raise HubError(400, None, "A form has at most 200000 fields") from None
-    return {name: [path for path in values if _can_be(path)] for name, values in form.items()}
+    return form
 
 
 def _can_be(path: str) -> bool:

@@ -220,3 +220,52 @@ def test_no_request_is_a_fault(
     status, _, body = ask(served, line, method, headers)
     assert status < 500
     assert b"Traceback" not in body
+
+
+#: Every kind of question, so that the parameters are what is fuzzed.
+QUESTIONS_TEXT = """
+/api/models /api/datasets /api/spaces /api/models-tags-by-type /api/datasets/klue/klue
+/api/datasets/klue/klue/tree/main /api/datasets/klue/klue/refs /api/models/gpt2/commits/main
+/api/datasets/klue/klue/commits/main /healthz /metrics /datasets-server/rows
+/datasets-server/filter /datasets-server/search /datasets-server/splits /datasets-server/info
+/datasets-server/statistics /datasets-server/first-rows /datasets-server/parquet
+/datasets-server/size /datasets-server/is-valid
+"""
+QUESTIONS = st.sampled_from(QUESTIONS_TEXT.split())
+NAMES_TEXT = """
+expand recursive limit cursor blobs filter search sort direction author full config cardData
+pipeline_tag gated num_parameters securityStatus dataset split offset length where query orderby
+include_prs revision
+"""
+NAMES = st.sampled_from(NAMES_TEXT.split())
+VALUES_TEXT = """
+true -1 0 99999999999999999999 sha klue/klue sts train min:1B,max:x %00 .. downloads
+\"score\">0 1;drop main lastModified license:mit 1e400 nan
+"""
+VALUES = st.text(max_size=20) | st.sampled_from(VALUES_TEXT.split())
+
+
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(QUESTIONS, st.lists(st.tuples(NAMES, VALUES), max_size=6))
+def test_no_parameter_is_a_fault(
+    served: str, question: str, parameters: list[tuple[str, str]]
+) -> None:
+    known = [("dataset", "klue/klue"), ("config", "sts"), ("split", "train")]
+    given = known if question.startswith("/datasets-server") else []
+    pairs = [*dict([*given, *parameters]).items(), *parameters]
+    query = "&".join(f"{quote(n, safe='')}={quote(v, safe='')}" for n, v in pairs)
+    status, _, body = ask(served, f"{question}?{query}")
+    assert status < 500 or status == 501, body  # said honestly: not done here
+    assert b"Traceback" not in body
+
+
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.binary(max_size=300), st.sampled_from(["main", "HEAD", "%ff", "v1.0", "zz"]))
+def test_no_form_is_a_fault(served: str, body: bytes, revision: str) -> None:
+    url = f"{served}/api/datasets/klue/klue/paths-info/{revision}"
+    for form in (body, b"paths=" + body, b"paths=README.md&expand=" + body):
+        assert httpx.post(url, content=form).status_code < 500
