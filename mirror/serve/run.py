@@ -67,6 +67,7 @@ def run_with_mirror(
         NotAMirrorError, UnknownFormatError: ``root`` cannot be served.
         FileNotFoundError, PermissionError: the command cannot be run.
     """
+    _refuse_unknown(root)
     listener = listen("127.0.0.1", 0)
     endpoint = endpoint_of(listener)
     with contextlib.closing(listener), signals_held() as mask:
@@ -75,6 +76,21 @@ def run_with_mirror(
             code, misses = _serve(root, listener, endpoint, strict, child)
         left = folder if folder and not cache and folder.exists() else None
     return Ran(code, misses, left)
+
+
+def _refuse_unknown(root: Path) -> None:
+    """Refuse a mirror that cannot be served, before anything is started.
+
+    The store says why; it takes long to import, so only where there is something to say.
+    """
+    try:
+        usual = (root / "format").read_text(encoding="utf-8").strip() == "1"
+    except (OSError, UnicodeDecodeError):
+        usual = False
+    if not usual:
+        from mirror.store import Store
+
+        Store.open(root)
 
 
 def _serve(

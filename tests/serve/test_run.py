@@ -212,6 +212,21 @@ class TestLeavesNothing:
         assert not (tmp_path / "ran").exists()
         assert [] == list(temp.iterdir())
 
+    @pytest.mark.parametrize("number", ["2", "", "\udcff"])
+    def test_a_mirror_of_another_format(
+        self, start: Run, tmp_path: Path, temp: Path, number: str
+    ) -> None:
+        root = tmp_path / "mirror"
+        root.mkdir()
+        (root / "format").write_bytes(number.encode(errors="surrogateescape"))
+
+        process = start("--", "touch", str(tmp_path / "ran"), MIRROR_HOME=str(root))
+        _, err = process.communicate()
+
+        assert 7 == process.returncode, err
+        assert not (tmp_path / "ran").exists()
+        assert [] == list(temp.iterdir())
+
     @pytest.mark.parametrize(("name", "code"), [("no-such-command", 127), ("/etc/passwd", 126)])
     def test_no_command(self, start: Run, temp: Path, name: str, code: int) -> None:
         process = start("--", name)

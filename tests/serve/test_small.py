@@ -160,6 +160,19 @@ class TestLimits:
         assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 408 "))
         assert b"Traceback" not in answer
 
+    @pytest.mark.parametrize(
+        "more",
+        [
+            "Connection: Upgrade, close\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x",
+            "Connection: Upgrade, close\r\nUpgrade: h2c",
+            "Connection: close\r\nExpect: 100-continue",
+            "Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n0",
+        ],
+    )
+    def test_offers_that_are_not_taken(self, strict: str, more: str) -> None:
+        answer = speak(strict, f"GET /healthz HTTP/1.1\r\nHost: x\r\n{more}\r\n\r\n".encode())
+        assert b'{"status":"ok"}' in answer
+
     def test_two_requests_on_one_connection(self, strict: str) -> None:
         one = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
         last = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
