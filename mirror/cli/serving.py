@@ -55,6 +55,7 @@ def serve(
     It only reads. A sync or an import is seen without a restart. Who can connect from this
     machine may read everything; from a network, gated repos need a token that is for them.
     """
+    from mirror.api.loading import endpoint_variables
     from mirror.serve.access import gate_for
     from mirror.serve.connection import Limits
     from mirror.serve.front import make_front
@@ -67,7 +68,9 @@ def serve(
     if keyfile and not certfile:
         raise UsageError("--keyfile alone is no certificate", hint="--certfile names that")
     tls = Tls(certfile, keyfile) if certfile else None
-    options = ServeOptions(public_url=public_url.rstrip("/") if public_url else None)
+    # The same check, and no slash at its end, as for the lab's variable.
+    public = endpoint_variables(public_url)[0].value if public_url else None
+    options = ServeOptions(public_url=public)
     gate = gate_for(root, local=is_local(host), required=token_required)
     logger = None if no_log else open_log(_log_stream(log))
     front = make_front(root, options, gate, logger)

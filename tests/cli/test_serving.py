@@ -145,9 +145,11 @@ class TestServe:
 
     def test_a_log_file(self, start: Serve, tmp_path: Path) -> None:
         log = tmp_path / "access.log"
-        _, endpoint = start("--log", log)
+        process, endpoint = start("--log", log)
 
         httpx2.get(f"{endpoint}/api/models/lab/nowhere")
+        process.terminate()
+        process.wait(20)
 
         line = json.loads(log.read_text())
         assert (404, "RepoNotFound") == (line["status"], line["code"])
@@ -163,6 +165,12 @@ class TestServe:
     @pytest.mark.parametrize("host", ["192.0.2.1", "no such host"])
     def test_an_address_that_is_not_ours(self, read: Cli, host: str) -> None:
         assert "cannot listen on" in read("serve", "--host", host, "--port", "0", code=2).err
+
+    def test_a_public_url(self, start: Serve, read: Cli) -> None:
+        _, endpoint = start("--public-url", "https://hub.lab/", "--no-log")
+        link = httpx2.get(f"{endpoint}/api/models?limit=1").headers["link"]
+        assert link.startswith("<https://hub.lab/api/models?")
+        assert "not the address" in read("serve", "--public-url", "hub.lab", code=2).err
 
     def test_a_folder_that_is_no_mirror(self, cli: Cli, tmp_path: Path) -> None:
         assert "is not a mirror folder" in cli("serve", "-C", tmp_path, code=7).err
@@ -210,6 +218,7 @@ class TestToken:
         assert secret.startswith("hf_mirror_")
         (row,) = cli("token", "list", **home).rows
         assert ["lab", "klue/*", "google/*"] == [row[0], *row[2:]]
+        cli("verify", **home)
         listed = cli("token", "list", "--json", **home).json
         assert [{"name", "created", "repos", "gated"}] == [set(item) for item in listed]
         cli("token", "revoke", "lab", **home)
