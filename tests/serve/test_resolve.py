@@ -16,6 +16,7 @@ from huggingface_hub.errors import (
 )
 
 from mirror import Mirror
+from mirror.names import RepoKey, RepoType
 from tests.serve.conftest import serving
 from tests.serve.cutting import cut_line
 
@@ -133,6 +134,11 @@ def test_whole_snapshots_and_parts(served: str, tmp_path: Path) -> None:
     assert {"sts/train.csv", "sts/validation.csv"} == _names(part)
 
 
+def test_a_snapshot_of_a_repo_that_is_mirrored_in_part(served: str, tmp_path: Path) -> None:
+    folder = snapshot_download("klue/roberta-small", **_where(served, tmp_path))
+    assert {"README.md", "config.json", "model.safetensors"} == _names(folder)
+
+
 def test_a_snapshot_by_an_old_id(served: str, tmp_path: Path) -> None:
     folder = snapshot_download("gpt2", **_where(served, tmp_path))
     assert {"config.json"} == _names(folder)
@@ -162,9 +168,13 @@ def test_a_blob_that_is_a_link_is_not_followed(own_root: Path, tmp_path: Path) -
         assert 500 == httpx.get(f"{endpoint}/{WEIGHTS}").status_code
 
 
-def _key(repo_id: str):
-    from mirror.names import RepoKey, RepoType
+def test_file_exists_by_the_api(served: str) -> None:
+    api = HfApi(endpoint=served)
+    assert api.file_exists("klue/roberta-small", "config.json")
+    assert not api.file_exists("klue/roberta-small", "pytorch_model.bin")
 
+
+def _key(repo_id: str) -> RepoKey:
     return RepoKey(RepoType.MODEL, repo_id)
 
 
@@ -186,9 +196,3 @@ def _download(
 def _names(folder: str) -> set[str]:
     root = Path(folder)
     return {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
-
-
-def test_file_exists_by_the_api(served: str) -> None:
-    api = HfApi(endpoint=served)
-    assert api.file_exists("klue/roberta-small", "config.json")
-    assert not api.file_exists("klue/roberta-small", "pytorch_model.bin")
