@@ -2,7 +2,7 @@
 
 Answers as a virtual host (``datasets-server.hub.lab/rows?…``, which the ``datasets``
 library asks) and below ``/datasets-server/``. The shapes are those of the public server.
-What it does not answer: ``/filter`` and ``/statistics`` are refused with a 501.
+What it does not answer, ``/statistics`` above all, is refused with a 501.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _FOLDER: Final = "datasets-server"
 #: Requests that read rows at once: they must not take all threads from those for files.
 _AT_ONCE: Final = 4
 _MISSING: Final = "DatasetNotFoundError"
-_UNANSWERED: Final = frozenset({"filter", "statistics", "opt-in-out-urls", "croissant"})
+_UNANSWERED: Final = frozenset({"statistics", "opt-in-out-urls", "croissant"})
 
 
 def routes(shelf: Shelf, options: ServeOptions) -> list[BaseRoute]:

@@ -13,7 +13,8 @@ from mirror.serve.reply import number
 from mirror.serve.shelf import Shelf
 from mirror.serve.viewer_data import MAX_ROWS, DataSet, DataSets, Part
 from mirror.serve.viewer_features import Cells, as_list
-from mirror.serve.viewer_files import Walk, format_of
+from mirror.serve.viewer_files import Row, Walk, format_of
+from mirror.serve.viewer_where import parse_where
 
 #: Where the Hub keeps its conversion of a data set.
 PARQUET_REF: Final = "refs/convert/parquet"
@@ -81,7 +82,7 @@ def needed(fields: Mapping[str, Sequence[str]], name: str) -> str:
 
 def _is_valid(asked: Question) -> dict[str, bool]:
     can = any(part.problem is None for part in asked.data_set.parts())
-    return {"preview": can, "viewer": can, "search": can, "filter": False, "statistics": False}
+    return {"preview": can, "viewer": can, "search": can, "filter": can, "statistics": False}
 
 
 def _splits(asked: Question) -> dict[str, Any]:
@@ -270,13 +271,32 @@ def _rows(asked: Question) -> dict[str, Any]:
 
 
 def _search(asked: Question) -> dict[str, Any]:
-    """Rows with all words somewhere in their text. Those found before the time was up."""
-    part, (offset, length) = asked.part(), _page(asked)
+    """Rows with all words somewhere in their text."""
+    part = asked.part()
     words = needed(asked.fields, "query")[:_MAX_QUERY].casefold().split()
+
+    def fits(row: Mapping[str, Any]) -> bool:
+        text = " ".join(_texts(row)).casefold()
+        return all(word in text for word in words)
+
+    return _found(asked, part, fits)
+
+
+def _filter(asked: Question) -> dict[str, Any]:
+    """Rows of which a condition is true."""
+    part, condition = asked.part(), parse_where(needed(asked.fields, "where"))
+    if "orderby" in asked.fields:
+        message = "Parameter 'orderby' is not known to a mirror: rows are in their own order"
+        raise HubError(422, "InvalidParameterError", message)
+    return _found(asked, part, lambda row: condition(row) is True)
+
+
+def _found(asked: Question, part: Part, fits: Callable[[Row], bool]) -> dict[str, Any]:
+    """Read rows until the time is up; those that fit and are on the page are told."""
+    offset, length = _page(asked)
     walk, cells, found, total, late = Walk(), Cells(), list[dict[str, Any]](), 0, False
     for index, row in enumerate(asked.data_sets.walk(part, walk)):
-        text = " ".join(_texts(row)).casefold()
-        if all(word in text for word in words):
+        if fits(row):
             total += 1
             if offset < total <= offset + length:
                 found.append(cells.row(index, row))
@@ -318,4 +338,5 @@ ANSWERS: Final[Mapping[str, Callable[[Question], dict[str, Any]]]] = {
     "first-rows": _first_rows,
     "rows": _rows,
     "search": _search,
+    "filter": _filter,
 }

@@ -41,7 +41,7 @@ def test_splits_are_those_of_the_card(served: str) -> None:
 def test_what_can_be_looked_at_is_valid(served: str) -> None:
     assert ask(served, "is-valid", dataset=KLUE).json()["viewer"] is True
     odd = ask(served, "is-valid", dataset="acme/names").json()
-    assert (False, False) == (odd["viewer"], odd["filter"])
+    assert (False, False) == (odd["viewer"], odd["statistics"])
 
 
 @pytest.mark.parametrize(
@@ -85,6 +85,15 @@ def test_a_search_finds_rows_with_all_words(served: str) -> None:
     assert (1, False) == (answer["num_rows_total"], answer["partial"])
     assert [(7, wanted)] == [(row["row_idx"], row["row"]) for row in answer["rows"]]
     assert 0 == ask(served, "search", **asked, query="nowhere-at-all").json()["num_rows_total"]
+
+
+def test_a_filter_finds_rows_of_which_the_condition_is_true(served: str) -> None:
+    asked = {"dataset": KLUE, "config": "sts", "split": "train"}
+    where = """"score" > 0.5 AND NOT "sentence" IN ('문장 2', 'x')"""
+    answer = ask(served, "filter", **asked, where=where).json()
+    assert [1, 3] == [row["row_idx"] for row in answer["rows"]]
+    paged = ask(served, "filter", **asked, where=where, offset=1, length=1).json()
+    assert (2, answer["rows"][1:]) == (paged["num_rows_total"], paged["rows"])
 
 
 def test_info_and_size_tell_rows_only_where_they_are_known(served: str) -> None:
@@ -182,7 +191,11 @@ def test_the_datasets_library_takes_what_info_says(served: str, tmp_path: Path) 
          "InvalidParameterError"),
         ("first-rows", {"dataset": "sample-lab/shapes", "config": "default", "split": "train"},
          404, "RowsUnavailable"),
-        ("filter", {"dataset": QA}, 501, "NotImplemented"),
+        ("statistics", {"dataset": QA}, 501, "NotImplemented"),
+        ("filter", {"dataset": QA, "config": "default", "split": "train", "where": "a ="}, 422,
+         "InvalidParameterError"),
+        ("filter", {"dataset": QA, "config": "default", "split": "train", "where": "a=1",
+                    "orderby": "a"}, 422, "InvalidParameterError"),
     ],
 )  # fmt: skip
 def test_refusals_have_a_status_a_code_and_a_reason(
@@ -232,9 +245,11 @@ def test_cells_are_json_whatever_is_in_them_and_have_a_bound() -> None:
 
 
 @given(
-    name=st.sampled_from(["info", "splits", "rows", "first-rows", "search", "size", "parquet"]),
+    name=st.sampled_from(
+        ["info", "splits", "rows", "first-rows", "search", "filter", "size", "parquet"]
+    ),
     fields=st.dictionaries(
-        st.sampled_from(["dataset", "config", "split", "offset", "length", "query"]),
+        st.sampled_from(["dataset", "config", "split", "offset", "length", "query", "where"]),
         st.one_of(
             st.text(max_size=20),
             st.integers().map(str),
