@@ -7,7 +7,8 @@ What it does not answer, ``/statistics`` above all, is refused with a 501.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
 from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
@@ -22,13 +23,18 @@ from mirror.serve.guard import may_read
 from mirror.serve.options import ServeOptions
 from mirror.serve.reply import base_url, json_reply, read_query
 from mirror.serve.shelf import Shelf
-from mirror.serve.viewer_answers import ANSWERS, Question, needed
-from mirror.serve.viewer_data import DataSet, DataSets
+
+if TYPE_CHECKING:
+    from mirror.serve.viewer_data import DataSet, DataSets
 
 _HOST: Final = b"datasets-server."
 _FOLDER: Final = "datasets-server"
 #: Requests that read rows at once: they must not take all threads from those for files.
 _AT_ONCE: Final = 4
+#: What is answered: the names of ``viewer_answers.ANSWERS``.
+ANSWERED: Final = frozenset(
+    {"is-valid", "splits", "info", "size", "parquet", "first-rows", "rows", "search", "filter"}
+)
 _MISSING: Final = "DatasetNotFoundError"
 _UNANSWERED: Final = frozenset({"statistics", "opt-in-out-urls", "croissant"})
 
@@ -44,8 +50,14 @@ class ViewerRoute(BaseRoute):
     def __init__(self, shelf: Shelf, options: ServeOptions) -> None:
         self.shelf = shelf
         self.options = options
-        self.data_sets = DataSets(shelf)
         self._limiter: CapacityLimiter | None = None
+
+    @cached_property
+    def data_sets(self) -> DataSets:
+        """What is known of data sets; with what reads cards, which a start need not wait for."""
+        from mirror.serve.viewer_data import DataSets
+
+        return DataSets(self.shelf)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Match the names of questions, and nothing else."""
@@ -56,7 +68,7 @@ class ViewerRoute(BaseRoute):
             parts = parts[1:]
         elif not _is_virtual(scope):
             return Match.NONE, {}
-        known = len(parts) == 1 and (parts[0] in ANSWERS or parts[0] in _UNANSWERED)
+        known = len(parts) == 1 and (parts[0] in ANSWERED or parts[0] in _UNANSWERED)
         return (Match.FULL, {"mirror.question": parts[0]}) if known else (Match.NONE, {})
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,6 +85,8 @@ class ViewerRoute(BaseRoute):
         await json_reply(value, {"x-revision": revision})(scope, receive, send)
 
     def _answer(self, name: str, request: Request) -> tuple[Any, str]:
+        from mirror.serve.viewer_answers import ANSWERS, Question, needed
+
         fields = read_query(request)
         data_set = self._data_set(request, needed(fields, "dataset"))
         base = base_url(request, self.options).replace(f"://{_HOST.decode()}", "://", 1)

@@ -16,7 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from mirror.serve import viewer as viewer_module
 from mirror.serve.app import create_app
+from mirror.serve.viewer_answers import ANSWERS
 from mirror.serve.viewer_features import Cells
 from tests.samples.data import QA_SPLITS, REVIEW_SPLITS, qa_rows
 from tests.serve.conftest import QA, serving
@@ -36,6 +38,10 @@ def test_splits_are_those_of_the_card(served: str) -> None:
     assert ([], []) == (answer["pending"], answer["failed"])
     one = ask(served, "splits", dataset=KLUE, config="ynat").json()
     assert [{"dataset": KLUE, "config": "ynat", "split": "train"}] == one["splits"]
+
+
+def test_everything_that_has_an_answer_is_routed_and_nothing_else() -> None:
+    assert viewer_module.ANSWERED == set(ANSWERS)
 
 
 def test_what_can_be_looked_at_is_valid(served: str) -> None:
