@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from math import isfinite
 from typing import Any, Final
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -56,7 +57,7 @@ async def info(request: Request, place: RepoPath, shelf: Shelf, options: ServeOp
     if wanted and (flag(query, "blobs") or flag(query, "securityStatus")):
         raise HubError(400, None, "expand cannot be combined with blobs or securityStatus")
     snapshot = await snapshot_of(shelf, place)
-    value = repo_info(snapshot, blobs=flag(query, "blobs"))
+    value = await run_in_threadpool(repo_info, snapshot, blobs=flag(query, "blobs"))
     if flag(query, "securityStatus") or "securityRepoStatus" in wanted:
         value["securityRepoStatus"] = NOT_SCANNED
     return json_reply(expanded(value, wanted) if wanted else value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qs, quote, urlencode
 
@@ -82,10 +82,15 @@ def page_reply(
     items: Sequence[Any],
     size: int,
     headers: Mapping[str, str] | None = None,
+    entry: Callable[[Any], object] = lambda item: item,
 ) -> Response:
-    """Give one page of ``items``; the cursor is the place where the next page starts."""
+    """Give one page of ``items``; the cursor is the place where the next page starts.
+
+    ``entry`` makes the JSON of an item, of those on the page alone.
+    """
     start = number(query, "cursor", 0)
     link: dict[str, str] = {}
     if start + size < len(items):
         link = next_link(request, options, query, str(start + size))
-    return json_reply(items[start : start + size], {**(headers or {}), **link})
+    page = [entry(item) for item in items[start : start + size]]
+    return json_reply(page, {**(headers or {}), **link})

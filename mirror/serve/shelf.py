@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -117,6 +118,18 @@ class Snapshot:
                 found.add(parent)
                 parent = parent.rpartition("/")[0]
         return frozenset(found)
+
+    @cached_property
+    def paths(self) -> tuple[str, ...]:
+        """The files that are here and their folders, sorted."""
+        return tuple(sorted([*(file.path for file in self.present), *self.folders]))
+
+    def below(self, folder: str) -> tuple[str, ...]:
+        """Give the paths below a folder at every depth, sorted; empty is the root."""
+        if not folder:
+            return self.paths
+        first = bisect_left(self.paths, f"{folder}/")
+        return self.paths[first : bisect_left(self.paths, f"{folder}0", first)]  # "/" + 1
 
 
 @dataclass(frozen=True)

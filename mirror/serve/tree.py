@@ -7,7 +7,7 @@ Asked for by name, they are refused in words that say so (``resolve``).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -41,16 +41,13 @@ async def tree(request: Request, place: RepoPath, shelf: Shelf, options: ServeOp
     snapshot = await snapshot_of(shelf, place)
     if place.unsafe:
         raise no_entry("that path", snapshot.commit)
-    found = await run_in_threadpool(
-        entries, snapshot, place.path, recursive=flag(query, "recursive")
-    )
+    found = await run_in_threadpool(listed, snapshot, place.path, deep=flag(query, "recursive"))
     if place.path and not found:
         raise no_entry(place.path, snapshot.commit)
-    if expand:
-        start = number(query, "cursor", 0)
-        last = last_commit(snapshot)
-        found[start : start + size] = [_expanded(one, last) for one in found[start : start + size]]
-    return page_reply(request, options, query, found, size)
+    last = last_commit(snapshot) if expand else None
+    return page_reply(
+        request, options, query, found, size, entry=lambda path: path_entry(snapshot, path, last)
+    )
 
 
 async def paths_info(
@@ -61,41 +58,37 @@ async def paths_info(
     snapshot = await snapshot_of(shelf, place)
     paths = [path for path in form.get("paths", ()) if _can_be(path)]
     found = await run_in_threadpool(named, snapshot, paths)
-    if flag(form, "expand"):
-        last = last_commit(snapshot)
-        found = [_expanded(one, last) for one in found]
-    return json_reply(found)
+    last = last_commit(snapshot) if flag(form, "expand") else None
+    return json_reply([path_entry(snapshot, path, last) for path in found])
 
 
-def entries(snapshot: Snapshot, folder: str, *, recursive: bool) -> list[dict[str, Any]]:
-    """List files and folders below ``folder`` (empty: the root), sorted by path."""
-    prefix = f"{folder}/" if folder else ""
-    folders: set[str] = set()
-    found: list[dict[str, Any]] = []
-    for file in snapshot.present:
-        if not file.path.startswith(prefix):
-            continue
-        parts = file.path[len(prefix) :].split("/")
-        depth = len(parts) if recursive else 2
-        folders.update(prefix + "/".join(parts[:n]) for n in range(1, min(depth, len(parts))))
-        if recursive or len(parts) == 1:
-            found.append(file_entry(file))
-    found += [_folder_entry(snapshot, path) for path in folders]
-    return sorted(found, key=lambda entry: str(entry["path"]))
+def listed(snapshot: Snapshot, folder: str, *, deep: bool) -> Sequence[str]:
+    """Give files and folders below ``folder`` (empty: the root), sorted; ``deep``: all."""
+    below = snapshot.below(folder)
+    if deep:
+        return below
+    start = len(folder) + 1 if folder else 0
+    return [path for path in below if "/" not in path[start:]]
 
 
-def named(snapshot: Snapshot, paths: Iterable[str]) -> list[dict[str, Any]]:
-    """Give the entries of the paths that are files or folders here, each once, as asked for."""
+def named(snapshot: Snapshot, paths: Iterable[str]) -> list[str]:
+    """Give the paths that are files or folders here, each once, in the order asked for."""
     wanted = dict.fromkeys(path.strip("/") for path in paths)
-    folders = snapshot.folders
-    found = []
-    for path in wanted:
-        file = snapshot.files.get(path)
-        if file is not None and file.present:
-            found.append(file_entry(file))
-        elif path in folders:
-            found.append(_folder_entry(snapshot, path))
-    return found
+    return [path for path in wanted if path in snapshot.folders or _is_here(snapshot, path)]
+
+
+def path_entry(snapshot: Snapshot, path: str, last: dict[str, Any] | None) -> dict[str, Any]:
+    """Give a file or folder as trees list it; ``last``: expanded, with that commit."""
+    if path in snapshot.folders:
+        entry = _folder_entry(snapshot, path)
+    else:
+        entry = file_entry(snapshot.files[path])
+    return entry if last is None else _expanded(entry, last)
+
+
+def _is_here(snapshot: Snapshot, path: str) -> bool:
+    file = snapshot.files.get(path)
+    return file is not None and file.present
 
 
 def file_entry(file: ManifestFile) -> dict[str, Any]:

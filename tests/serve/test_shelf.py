@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mirror.names import RepoKey, RepoType
 from mirror.serve.errors import HubError, Miss, as_header
 from mirror.serve.options import Limits, ServeOptions
-from mirror.serve.shelf import Kept, Shelf
-from mirror.store import Manifest, Store
+from mirror.serve.shelf import Kept, Shelf, Snapshot
+from mirror.store import Manifest, ManifestFile, Store
 
 KLUE = RepoKey(RepoType.DATASET, "klue/klue")
 GPT2 = RepoKey(RepoType.MODEL, "gpt2")
+
+
+def _path(text: str) -> str:
+    return "/".join(part for part in text.split("/") if part not in {"", ".", ".."}) or "x"
 
 
 def test_a_snapshot_is_read_once_while_it_is_current(
@@ -85,6 +92,31 @@ def test_the_catalog_is_opened_again_when_it_was_replaced(own_root: Path) -> Non
     copy.write_bytes(path.read_bytes())
     copy.replace(path)
     assert first is not shelf.catalog()
+
+
+@given(st.lists(st.text("ab/0.-", min_size=1, max_size=7).map(_path), max_size=12), st.data())
+def test_paths_below_a_folder_are_those_that_begin_with_it(paths: list[str], data: Any) -> None:
+    files = [path for path in dict.fromkeys(paths) if not _is_folder(path, paths)]
+    snapshot = Snapshot(_manifest(files))
+    folder = data.draw(st.sampled_from(["a", "b", "a/b", *snapshot.folders]))
+    expected = [path for path in snapshot.paths if path.startswith(f"{folder}/")]
+    assert expected == list(snapshot.below(folder))
+    assert {*files, *snapshot.folders} == set(snapshot.below(""))
+
+
+def _is_folder(path: str, paths: list[str]) -> bool:
+    return any(other.startswith(f"{path}/") for other in paths)
+
+
+def _manifest(paths: list[str]) -> Manifest:
+    one = {"size": 1, "blob_id": "a" * 40, "sha256": "b" * 64}
+    return Manifest(
+        repo_type=RepoType.DATASET,
+        repo_id="a/b",
+        commit="c" * 40,
+        created="2026-01-01T00:00:00+00:00",
+        files=tuple(ManifestFile(path=path, **one) for path in paths),
+    )
 
 
 def test_misses_are_remembered_when_strict(lab_root: Path) -> None:
