@@ -18,7 +18,7 @@ import hmac
 import json
 import re
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -28,6 +28,7 @@ from typing import Any, Final
 from mirror.errors import DamagedError, NotFoundError, UsageError
 from mirror.names import RepoKey, RepoType, is_digest
 from mirror.serve.sockets import is_loopback
+from mirror.store import Observation
 from mirror.store.atomic import disk_errors, write_atomic
 
 TOKENS_FILE: Final = "serve-tokens.json"
@@ -87,6 +88,17 @@ class Token:
 def is_gated(upstream: Mapping[str, Any]) -> bool:
     """Whether upstream's answer about a repo says that it has terms: auto, manual, true."""
     return upstream.get("gated") not in (None, False, "")
+
+
+def is_gated_now(history: Iterable[Observation]) -> bool:
+    """Whether the newest look at a repo that says anything of terms says that it has some."""
+    gated = False
+    for seen in history:
+        if seen.state == "gated":
+            gated = True
+        elif seen.gated is not None:
+            gated = is_gated({"gated": seen.gated})
+    return gated
 
 
 class Tokens:

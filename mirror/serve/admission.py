@@ -37,6 +37,8 @@ def check(reader: Reader, shelf: Shelf, key: RepoKey) -> None:
     Raises:
         HubError: 404 or 403.
     """
+    if not reader.limited:
+        return
     canonical = shelf.canonical(key)
     if not reader.may_read(canonical, gated=False):
         raise HubError(404, REPO, no_repo(key).message)
@@ -58,9 +60,12 @@ def may_see(reader: Reader, shelf: Shelf, key: RepoKey) -> bool:
 
 
 def gated(shelf: Shelf, key: RepoKey) -> bool:
-    """Whether any mirrored ref of a repo was gated upstream; so is what cannot be read."""
+    """Whether a repo is gated: by what upstream said last, or with any commit that is here.
+
+    What cannot be read counts as gated.
+    """
     try:
-        return any(
+        return shelf.is_gated_now(key) or any(
             is_gated(shelf.snapshot(key, commit).manifest.upstream)
             for commit in set(shelf.refs(key).values())
         )

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from mirror.errors import BadNameError, DamagedError, NotFoundError
 from mirror.names import RepoKey, check_ref_name, is_commit
+from mirror.serve.access import is_gated_now
 from mirror.serve.errors import HubError, Miss, no_repo, no_revision
 from mirror.serve.options import ServeOptions
 from mirror.store import Manifest, ManifestFile, Store
@@ -155,6 +156,7 @@ class Shelf:
         self._targets: Kept[RepoKey] = Kept(_KEPT_REPOS)
         self._refs: Kept[Mapping[str, str]] = Kept(_KEPT_REPOS)
         self._snapshots: Kept[Snapshot] = Kept(self.options.limits.manifest_files)
+        self._gates: Kept[bool] = Kept(_KEPT_REPOS)
         self._catalogs: Kept[Catalog] = Kept(1)
 
     # --- repos and revisions ----------------------------------------------------
@@ -225,6 +227,18 @@ class Shelf:
             )
         except NotFoundError as error:
             raise no_revision(key, revision, error.hint) from None
+
+    def is_gated_now(self, key: RepoKey) -> bool:
+        """Whether upstream, when it was last asked, had terms for the repo.
+
+        Raises:
+            HubError: 500, what it said cannot be read.
+        """
+        key = self.canonical(key)
+        path = self.store.layout.history(key)
+        return _undamaged(
+            lambda: self._gates.get(path, lambda: is_gated_now(self.store.history(key)))
+        )
 
     def is_quick(self, key: RepoKey, revision: str) -> bool:
         """Whether :meth:`snapshot` would only look at stamps: no need for a thread."""

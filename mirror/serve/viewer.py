@@ -17,9 +17,9 @@ from starlette.types import Receive, Scope, Send
 
 from mirror.errors import BadNameError
 from mirror.names import RepoKey, RepoType
-from mirror.serve.access import is_gated
+from mirror.serve.admission import may_see
 from mirror.serve.errors import HubError, Miss
-from mirror.serve.guard import may_read
+from mirror.serve.guard import reader_of
 from mirror.serve.options import ServeOptions
 from mirror.serve.reply import base_url, json_reply, read_query
 from mirror.serve.shelf import Shelf
@@ -114,8 +114,7 @@ class ViewerRoute(BaseRoute):
         if data_set is None:
             raise refusal
         manifest = data_set.manifest
-        if not may_read(request.scope, manifest.key, gated=is_gated(manifest.upstream)):
-            message = "The dataset does not exist, or your token may not read it"
+        if not may_see(reader_of(request.scope), self.shelf, manifest.key):
             raise HubError(404, _MISSING, message)
         return data_set
 

@@ -13,6 +13,7 @@ import pytest
 from huggingface_hub import HfApi
 from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
+from mirror import Mirror
 from mirror.errors import DamagedError, NotFoundError, UsageError
 from mirror.names import RepoKey, RepoType
 from mirror.serve import access
@@ -21,6 +22,7 @@ from mirror.serve.front import make_front
 from mirror.serve.options import ServeOptions
 from mirror.serve.runner import ServerThread
 from mirror.serve.sockets import endpoint_of, listen
+from mirror.store import Observation, Store
 
 KLUE = RepoKey(RepoType.DATASET, "klue/klue")
 KLUE_MODEL = RepoKey(RepoType.MODEL, "klue/klue")
@@ -187,7 +189,13 @@ def locked(own_root: Path) -> Iterator[tuple[str, Tokens]]:
 
 
 def make_gated(root: Path, key: RepoKey) -> None:
-    """Have upstream's answer say that a repo is gated."""
+    """Have upstream say, when it is next looked at, that a repo is gated."""
+    seen = Observation(time="2026-11-24T00:00:00+00:00", gated="auto")
+    Store.open(root).observe(key, seen)
+
+
+def make_gated_then(root: Path, key: RepoKey) -> None:
+    """Have upstream's answers about a repo say that it was gated when it was fetched."""
     for path in (root / "repos" / key.folder / "commits").glob("*.json"):
         found: dict[str, Any] = json.loads(path.read_text())
         found["upstream"]["gated"] = "auto"
@@ -245,6 +253,46 @@ class TestClients:
             403
             == httpx2.head(url.replace("klue/klue", "%6Blue/klu%65"), headers=headers).status_code
         )
+
+    @pytest.mark.parametrize("gated", [False, True], ids=["not-named", "gated"])
+    def test_no_way_around(self, own_root: Path, locked: tuple[str, Tokens], gated: bool) -> None:
+        """Every address of a repo asks whether it may be read; a list leaves it out."""
+        endpoint, tokens = locked
+        if gated:
+            make_gated(own_root, KLUE)
+            Mirror(own_root).reindex()
+        secret = tokens.create("class", ["*"] if gated else ["models/*"])
+        headers = {"authorization": f"Bearer {secret}"}
+        viewer = ("is-valid", "splits", "info", "parquet", "size")
+        rows = ("first-rows", "rows", "search", "filter")
+        paths = [
+            *(f"/api/{KLUE}{rest}" for rest in ("", "/revision/main", "/tree/main", "/refs")),
+            *(f"/api/{KLUE}{rest}" for rest in ("/commits/main", "/auth-check", "?blobs=true")),
+            *(f"/{KLUE}/resolve/main/{name}" for name in ("README.md", "sts/train.csv", "no")),
+            *(f"/datasets-server/{name}?dataset=klue/klue" for name in viewer),
+            *(
+                f"/datasets-server/{name}?dataset=klue/klue&config=sts&split=train&query=a&where=1"
+                for name in rows
+            ),
+        ]
+        for path in paths:
+            answer = httpx2.get(f"{endpoint}{path}", headers=headers)
+            assert answer.status_code in ({403, 404, 401} if gated else {404, 401}), path
+            assert "문장" not in answer.text
+        post = httpx2.post(
+            f"{endpoint}/api/{KLUE}/paths-info/main", data={"paths": "README.md"}, headers=headers
+        )
+        assert post.status_code in {403, 404}
+        listed = httpx2.get(f"{endpoint}/api/datasets", headers=headers).json()
+        assert "klue/klue" not in {item["id"] for item in listed}
+
+    def test_what_was_gated_when_it_was_fetched(
+        self, own_root: Path, locked: tuple[str, Tokens]
+    ) -> None:
+        endpoint, tokens = locked
+        make_gated_then(own_root, KLUE)
+        with pytest.raises(GatedRepoError):
+            HfApi(endpoint=endpoint, token=tokens.create("class")).dataset_info("klue/klue")
 
     def test_a_proxy_in_front_does_not_open_gated_repos(self, own_root: Path) -> None:
         make_gated(own_root, KLUE)
