@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 @click.option("--log", metavar="F", help="Access log, a JSON object a line (stderr).")
 @click.option("--no-log", is_flag=True, help="No access log.")
 @common_options
+@json_option
 @pass_session
 def serve(
     session: Session,
@@ -76,7 +77,10 @@ def serve(
     front = make_front(root, options, gate, logger)
     server = make_server(front.app, Limits(), tls)
     with contextlib.closing(listen(host, port)) as listener:
-        talk(f"serving {root} at {endpoint_of(listener, tls=tls is not None)}")
+        endpoint = endpoint_of(listener, tls=tls is not None)
+        if session.as_json:
+            emit_json({"endpoint": public or endpoint, "mirror": str(root)})
+        talk(f"serving {root} at {endpoint}")
         if token_required and not gate.tokens.all():
             talk("There is no token yet, so nobody is answered: mirror token create NAME")
         with server_messages(logger) if logger else contextlib.nullcontext():
