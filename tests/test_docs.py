@@ -194,8 +194,9 @@ def test_scripts_are_executable_bash(script: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze here")
 def test_systemd_accepts_the_units(tmp_path: Path) -> None:
-    units = sorted((ROOT / "scripts" / "systemd").glob("hub-mirror-sync.*"))
-    assert ["hub-mirror-sync.service", "hub-mirror-sync.timer"] == [unit.name for unit in units]
+    units = sorted((ROOT / "scripts" / "systemd").glob("hub-mirror-*"))
+    names = ["hub-mirror-serve.service", "hub-mirror-sync.service", "hub-mirror-sync.timer"]
+    assert names == [unit.name for unit in units]
     for unit in units:
         text = unit.read_text(encoding="utf-8").replace("/opt/hub-mirror", str(ROOT))
         (tmp_path / unit.name).write_text(text, encoding="utf-8")

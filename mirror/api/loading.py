@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
-from mirror.errors import UnsafePathError
+from mirror.errors import UnsafePathError, UsageError
 
 _SWITCHES: Final = threading.RLock()
 
@@ -31,21 +32,55 @@ class Variable:
     why: str
 
 
+#: No calls to anything but the endpoint, whichever that is.
+_QUIET: Final = (
+    Variable("HF_UPDATE_DOWNLOAD_COUNTS", "0", "datasets would report loads to a fixed host"),
+    Variable("HF_HUB_DISABLE_TELEMETRY", "1", "no usage numbers to upstream"),
+    Variable("HF_HUB_DISABLE_UPDATE_CHECK", "1", "the hf command would look for a new version"),
+    Variable("HF_HUB_DISABLE_XET", "1", "no second transfer protocol, and no second host"),
+    Variable(
+        "DISABLE_SAFETENSORS_CONVERSION",
+        "1",
+        "transformers would ask a server to convert .bin weights",
+    ),
+)
+
+
 def variables(root: Path) -> tuple[Variable, ...]:
     """Give what a shell needs so that transformers and huggingface_hub load from ``root``."""
     return (
         Variable("HF_HUB_CACHE", f"{root}/hub", "models and data sets are read from here"),
         Variable("HF_HUB_OFFLINE", "1", "ask no server: else every load waits for time-outs"),
-        Variable("HF_UPDATE_DOWNLOAD_COUNTS", "0", "datasets would report loads to a fixed host"),
-        Variable("HF_HUB_DISABLE_TELEMETRY", "1", "no usage numbers to upstream"),
-        Variable("HF_HUB_DISABLE_UPDATE_CHECK", "1", "the hf command would look for a new version"),
-        Variable("HF_HUB_DISABLE_XET", "1", "no second transfer protocol, and no second host"),
-        Variable(
-            "DISABLE_SAFETENSORS_CONVERSION",
-            "1",
-            "transformers would ask a server to convert .bin weights",
-        ),
+        *_QUIET,
     )
+
+
+#: Variables that would keep a client from asking HF_ENDPOINT, each with the reason.
+IN_THE_WAY: Final = {
+    "HF_HUB_OFFLINE": "it forbids every request",
+    "TRANSFORMERS_OFFLINE": "an older name of the same",
+    "HF_DATASETS_OFFLINE": "an older name of the same",
+    "HUGGINGFACE_CO_STAGING": "it overrides HF_ENDPOINT",
+}
+
+
+def endpoint_variables(endpoint: str) -> tuple[Variable, ...]:
+    """Give what a shell needs so that every client of the Hub asks ``endpoint`` instead.
+
+    Raises:
+        UsageError: no URL of a server.
+    """
+    try:
+        url = urlsplit(endpoint)
+    except ValueError:  # half of an IPv6 address
+        url = urlsplit("")
+    if url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment:
+        raise UsageError(
+            f"{endpoint!r} is not the address of a server", hint="such as http://hub.lab"
+        )
+    # With a slash at its end, datasets would ask for //datasets/…
+    value = endpoint.rstrip("/")
+    return (Variable("HF_ENDPOINT", value, "the Hub that every client asks"), *_QUIET)
 
 
 #: What the variables cannot do.

@@ -42,6 +42,7 @@ FAMILIES: Final[dict[str, dict[str, str]]] = {
         "path": "load",
         "env": "load",
     },
+    "Serve it": {"serve": "serving", "run": "serving", "token": "serving"},
     "Take care of it": {"verify": "care", "prune": "care", "reindex": "care"},
 }
 _MODULES: Final = {name: module for family in FAMILIES.values() for name, module in family.items()}

@@ -50,18 +50,24 @@ def path(session: Session, /, repo: str, repo_type: str | None, revision: str) -
     examples=(
         'eval "$(mirror env -C /mnt/mirror)"',
         "mirror env -C /mnt/mirror > /etc/profile.d/mirror.sh",
+        "mirror env --endpoint http://hub.lab > /etc/profile.d/mirror.sh",
     ),
 )
+@click.option("--endpoint", metavar="URL", help="For a lab that a `mirror serve` serves.")
 @common_options
 @json_option
 @pass_session
-def env(session: Session) -> None:
+def env(session: Session, /, endpoint: str | None) -> None:
     """Print shell exports with which transformers and huggingface_hub load from the mirror.
 
-    The mirror may be mounted read-only. Each line is explained by a comment.
+    From its folder, which may be mounted read-only, or with --endpoint from a server, where
+    every client of the Hub works. Each line is explained by a comment.
     """
     from mirror.api.loading import NOTES, variables
 
+    if endpoint is not None:
+        _endpoint_env(session, endpoint)
+        return
     mirror = session.mirror()
     if session.as_json:
         emit_json(mirror.env())
@@ -71,6 +77,21 @@ def env(session: Session) -> None:
         click.echo(f"export {variable.name}={shlex.quote(variable.value)}")
     for line in NOTES:
         emit(f"# {line}")
+
+
+def _endpoint_env(session: Session, endpoint: str) -> None:
+    from mirror.api.loading import IN_THE_WAY, endpoint_variables
+
+    found = endpoint_variables(endpoint)
+    if session.as_json:
+        emit_json({variable.name: variable.value for variable in found})
+        return
+    for variable in found:
+        emit(f"# {variable.why}")
+        click.echo(f"export {variable.name}={shlex.quote(variable.value)}")
+    for name, why in IN_THE_WAY.items():
+        emit(f"# {why}")
+        click.echo(f"unset {name}")
 
 
 COMMANDS: Final = {"path": path, "env": env}

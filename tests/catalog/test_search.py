@@ -6,6 +6,7 @@ import json
 import sqlite3
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -387,3 +388,17 @@ def test_the_catalog_is_opened_by_any_sqlite_tool(catalog: Catalog, tmp_path: Pa
     found = database.query("SELECT rowid FROM documents_fts WHERE documents_fts MATCH '독해'")
     assert len(list(found)) == 1
     database.close()
+
+
+def test_a_list_is_asked_by_parts_of_the_id_and_takes_no_value_for_a_slip(
+    catalog: Catalog,
+) -> None:
+    models = Query(filters=(OneOf("type", ("model",)),), sort="name")
+    found = [hit.key.repo_id for hit in catalog.listed(models, ("KLUE", "erta"))]
+    assert ["klue/roberta-large"] == found
+    assert 0 == catalog.listed(models, ("%",)).total
+    everything = catalog.listed(models)
+    assert everything.total == len(everything.hits) == catalog.search(models).total
+    assert everything.hits[1:2] == catalog.listed(replace(models, limit=1, offset=1)).hits
+    slip = Query(filters=(OneOf("task", ("fill-maks",)),))
+    assert () == catalog.listed(slip).hits

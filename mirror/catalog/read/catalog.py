@@ -107,6 +107,22 @@ class Catalog:
         with self._reading(timeout) as deadline:
             return self._searcher.search(query, facets, facet_limit, deadline)
 
+    def listed(
+        self, query: Query, id_parts: Sequence[str] = (), timeout: float = TIMEOUT
+    ) -> SearchResult:
+        """Find repos whose id has all of ``id_parts``, in any case, and that fit ``query``.
+
+        As a list of the Hub is asked. No snippets, facets or hints; a value that no repo
+        has is no slip, but finds nothing.
+
+        Raises:
+            CatalogError: the file is damaged.
+            QueryTimeoutError: it took too long.
+            UsageError: no such sort or field.
+        """
+        with self._reading(timeout) as deadline:
+            return self._searcher.listed(query, id_parts, deadline)
+
     def facets(
         self,
         query: Query,
