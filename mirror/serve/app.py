@@ -15,8 +15,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mirror.errors import CatalogError, QueryTimeoutError
-from mirror.serve.errors import HubError
+from mirror.serve.errors import HubError, only_reading
 from mirror.serve.options import Limits, ServeOptions
+from mirror.serve.repos import READ_METHODS
 from mirror.serve.routes import all_routes
 from mirror.serve.shelf import Shelf
 
@@ -44,6 +45,7 @@ def create_app(root: Path, options: ServeOptions | None = None) -> Starlette:
         },
     )
     app.router.redirect_slashes = False
+    app.router.default = _unknown
     app.state.shelf = shelf
     app.state.options = options
     return app
@@ -80,8 +82,20 @@ def _refuser(shelf: Shelf) -> Callable[[Request, Exception], Awaitable[Response]
     return refuse
 
 
+async def _unknown(scope: Scope, receive: Receive, send: Send) -> None:
+    """Refuse what no route takes: an upload is told so, for it can never succeed here."""
+    if scope["type"] != "http":
+        return
+    if scope["method"] not in READ_METHODS:
+        raise only_reading()
+    path = scope["path"][:200]
+    raise HubError(404, None, f"This mirror does not answer {path}: it has repos and their files")
+
+
 async def _plain(request: Request, error: Exception) -> Response:
     refusal = cast("HTTPException", error)
+    if refusal.status_code == 405:
+        return only_reading().response()
     return HubError(refusal.status_code, None, refusal.detail).response()
 
 

@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from mirror.serve.admission import admit
-from mirror.serve.errors import HubError, no_repo
+from mirror.serve.errors import HubError, no_repo, only_reading
 from mirror.serve.options import ServeOptions
 from mirror.serve.rawpath import RepoPath, read_path
 from mirror.serve.shelf import Shelf, Snapshot
@@ -60,7 +60,7 @@ class RepoRoute(BaseRoute):
             raise HubError(404, None, "This mirror does not answer that")
         methods, handler = self.handlers[place.action]
         if request.method not in methods:
-            raise HubError(405, None, "This mirror is for reading")
+            raise only_reading()
         key = self.shelf.canonical(place.key)
         if key != place.key:
             return _moved(request, place.at(key))
