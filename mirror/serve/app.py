@@ -10,7 +10,7 @@ from typing import Final, cast
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -41,6 +41,7 @@ def create_app(root: Path, options: ServeOptions | None = None) -> Starlette:
             HubError: _refuser(shelf),
             HTTPException: _plain,
             CatalogError: _no_catalog,
+            ClientDisconnect: _left,
             Exception: _fault,
         },
     )
@@ -97,6 +98,11 @@ async def _plain(request: Request, error: Exception) -> Response:
     if refusal.status_code == 405:
         return only_reading().response()
     return HubError(refusal.status_code, None, refusal.detail).response()
+
+
+async def _left(request: Request, error: Exception) -> Response:
+    """Give the log a status for a client that went away, or was cut off, while it asked."""
+    return Response(status_code=400)
 
 
 async def _no_catalog(request: Request, error: Exception) -> Response:

@@ -23,8 +23,8 @@ class Limits:
 
     head_bytes: int = 65_536
     """The request line and all headers. The Hub's clients send about 1,000."""
-    body_bytes: int = 4_000_000
-    """paths-info with 40,000 paths of 100 characters."""
+    body_bytes: int = 8 << 20
+    """Twice what the app takes, which says with a sentence that it is too much."""
     request_seconds: float = 30.0
     """From the connection, or from a request's first byte, to its last."""
     stall_seconds: float = 600.0

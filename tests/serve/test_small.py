@@ -179,6 +179,23 @@ class TestLimits:
         answer = speak(strict, head.encode() + b"\r\n\r\n" + b"x" * 200_000)
         assert not answer.startswith(b"HTTP/1.1 200 ")
 
+    def test_a_form_that_breaks_off_is_no_fault(
+        self, strict: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        target = f"POST /api/{KLUE}/paths-info/main HTTP/1.1\r\nHost: x\r\n"
+        head = f"{target}Content-Length: 1500\r\n\r\n".encode()
+        host, port = strict.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=20) as connection:
+            connection.sendall(head + b"paths=x")
+        metrics(strict, 'status="400"')
+        assert not [record for record in caplog.records if record.exc_info]
+
+    def test_a_long_form_is_told_how_long_one_may_be(self, endpoint: str) -> None:
+        form = {"paths": ["x" * 100] * 45_000}
+        answer = httpx2.post(f"{endpoint}/api/{KLUE}/paths-info/main", data=form)
+        assert 413 == answer.status_code
+        assert "A form has at most" in answer.headers["x-error-message"]
+
     @pytest.mark.parametrize(
         "data",
         [
