@@ -87,6 +87,6 @@ async def snapshot_of(shelf: Shelf, place: RepoPath) -> Snapshot:
     Raises:
         HubError: 404 RepoNotFound or RevisionNotFound; 500, damaged.
     """
-    if shelf.is_quick(place.key, place.revision):
-        return shelf.snapshot(place.key, place.revision)
+    if (kept := shelf.quick(place.key, place.revision)) is not None:
+        return kept
     return await run_in_threadpool(shelf.snapshot, place.key, place.revision)
