@@ -74,6 +74,17 @@ class RepoRoute(BaseRoute):
         raise no_repo(meanings[0].key)
 
 
+class FileRoute(RepoRoute):
+    """The same for files alone. Tried before all other routes: most requests are for files."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Match a request for a file."""
+        raw = scope.get("raw_path") or b""
+        if b"/resolve/" not in raw or raw.startswith(b"/api/"):
+            return Match.NONE, {}
+        return super().matches(scope)
+
+
 def _moved(request: Request, raw: str) -> Response:
     query = request.scope["query_string"].decode("latin-1")
     where = f"{raw}?{query}" if query else raw
