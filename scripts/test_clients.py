@@ -34,6 +34,9 @@ PAGE: Final = CHECKOUT / "docs" / "clients.md"
 CUT_AFTER: Final = 25_000_000
 """More than two of the pieces that clients write, in bytes: some of it is on disk by then."""
 
+#: A request for the rest of a file.
+RESUMED: Final = re.compile(r"range: bytes=[1-9]\d*-")
+
 Records = Mapping[str, dict[str, Any]]
 
 
@@ -105,6 +108,8 @@ def at_mirror(environment: Environment, endpoint: str, home: Path) -> Records:
     resumed = found.get("download, resumed")
     if resumed and resumed["outcome"] == "ok" and not line.cuts:
         resumed |= {"outcome": "failed", "seen": "the line was never cut"}
+    elif resumed and not any(RESUMED.search(head) for head in line.requests):
+        resumed |= {"note": "from the start"}
     return found
 
 

@@ -76,7 +76,7 @@ class Environment:
         done = subprocess.run(
             self._probing(), env=environ, capture_output=True, text=True, timeout=PATIENCE
         )
-        records = [json.loads(line) for line in done.stdout.splitlines() if line]
+        records = [json.loads(line) for line in done.stdout.split("\n") if line]
         if done.returncode:
             raise RuntimeError(f"the probe of {self.name} ended early: {done.stderr[-2000:]}")
         return {record.pop("operation"): record for record in records}
@@ -108,6 +108,24 @@ ENVIRONMENTS: Final = {
             "pillow==10.3.0",
         ),
         _of(
+            "last-0",
+            "winter 2026, the last 0.x of huggingface_hub",
+            "huggingface_hub==0.36.2",
+            "datasets==4.5.0",
+            "transformers==4.57.6",
+            "pandas==2.3.3",
+            "pillow",
+        ),
+        _of(
+            "last-1",
+            "autumn 2026, the last 1.x of huggingface_hub",
+            "huggingface_hub==1.33.0",
+            "datasets==5.2.0",
+            "transformers==5.23.0",
+            "pandas",
+            "pillow",
+        ),
+        _of(
             "today",
             "the newest",
             "huggingface_hub==2.4.0",
@@ -115,6 +133,13 @@ ENVIRONMENTS: Final = {
             "transformers==5.23.0",
             "pandas",
             "pillow",
+        ),
+        _of(
+            "npm",
+            "for JavaScript",
+            "@huggingface/hub@2.17.5",
+            "@huggingface/transformers@4.3.1",
+            language="node",
         ),
     )
 }

@@ -180,7 +180,7 @@ def _glob() -> Any:
     }
 
 
-@operation("HfFileSystem ranged read")
+@operation("ranged read")
 def _ranged() -> Any:
     files = HfFileSystem()
     path = f"{SENTIMENT}@v1.0/model.safetensors"

@@ -61,7 +61,7 @@ def _cell(hub: dict[str, Any], mirror: dict[str, Any]) -> Cell:
         return Cell(NOT_OFFERED)
     if outcomes == ("ok", "ok"):
         if hub["seen"] == mirror["seen"]:
-            return Cell(SAME)
+            return Cell(mirror.get("note", SAME))
         parts = _parts(hub["seen"], mirror["seen"])
         if MEANT.issuperset(part[0] for part in parts):
             return Cell(AS_MIRRORED)
