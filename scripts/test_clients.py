@@ -12,7 +12,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +20,12 @@ from typing import Any, Final
 CHECKOUT: Final = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(CHECKOUT), str(CHECKOUT / "scripts")]
 
-from clients.environments import ENVIRONMENTS, Environment, UnavailableError  # noqa: E402
+from clients.environments import (  # noqa: E402
+    ENVIRONMENTS,
+    HERE_ALREADY,
+    Environment,
+    UnavailableError,
+)
 from clients.report import Cell, compare, write_page  # noqa: E402
 
 from mirror import Mirror  # noqa: E402
@@ -126,29 +131,37 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("clients", nargs="*", help=f"of {', '.join(ENVIRONMENTS)}; default: all")
     parser.add_argument("--no-page", action="store_true", help="leave docs/clients.md as it is")
+    parser.add_argument("--here", action="store_true", help="only the libraries of this .venv")
     words = parser.parse_args()
     if unknown := set(words.clients) - set(ENVIRONMENTS):
         parser.error(f"no such client: {', '.join(sorted(unknown))}")
-    results: dict[str, dict[str, Cell]] = {}
-    with tempfile.TemporaryDirectory(prefix="clients-") as folder, both(Path(folder)) as place:
-        for name in words.clients or ENVIRONMENTS:
-            print(f"{name}: {ENVIRONMENTS[name].title}", file=sys.stderr, flush=True)
-            try:
-                ENVIRONMENTS[name].make()
-            except UnavailableError as error:
-                print(f"  left out: {error}", file=sys.stderr)
-                continue
-            results[name] = run(ENVIRONMENTS[name], *place)
-            show(results[name])
-    if not words.no_page:
+    chosen = [ENVIRONMENTS[name] for name in words.clients or ENVIRONMENTS]
+    results = run_all([HERE_ALREADY] if words.here else chosen)
+    if not (words.no_page or words.here):
         write_page(PAGE, ENVIRONMENTS, results)
     return int(any(cell.worse for found in results.values() for cell in found.values()))
+
+
+def run_all(environments: Iterable[Environment]) -> dict[str, dict[str, Cell]]:
+    """Run every client that can be had here; gives name -> operation -> what came of it."""
+    results: dict[str, dict[str, Cell]] = {}
+    with tempfile.TemporaryDirectory(prefix="clients-") as folder, both(Path(folder)) as place:
+        for environment in environments:
+            print(f"{environment.name}: {environment.title}", flush=True)
+            try:
+                environment.make()
+            except UnavailableError as error:
+                print(f"  left out: {error}")
+                continue
+            results[environment.name] = run(environment, *place)
+            show(results[environment.name])
+    return results
 
 
 def show(found: Mapping[str, Cell]) -> None:
     """Print one client's column, with why where it is not the same."""
     for operation, cell in found.items():
-        print(f"  {operation:28} {cell.text}")
+        print(f"  {operation:35}  {cell.text}")
         if cell.why:
             print("      " + json.dumps(cell.why, ensure_ascii=False)[:1500])
     sys.stdout.flush()

@@ -35,11 +35,13 @@ class Environment:
     title: str
     packages: tuple[str, ...]
     language: str = "python"
+    installed: Path | None = None
+    """Where it is already, so that nothing is to be made."""
 
     @property
     def folder(self) -> Path:
         """Where it is installed."""
-        return cache_folder() / self.name
+        return self.installed or cache_folder() / self.name
 
     def make(self) -> None:
         """Install it, unless the same packages were installed before.
@@ -47,6 +49,8 @@ class Environment:
         Raises:
             UnavailableError: Its interpreter or its packages cannot be had.
         """
+        if self.installed is not None:
+            return
         stamp = self.folder / ".installed"
         wanted = "\n".join(self.packages) + "\n"
         if stamp.is_file() and stamp.read_text() == wanted:
@@ -143,3 +147,6 @@ ENVIRONMENTS: Final = {
         ),
     )
 }
+
+#: The libraries beside this interpreter, as the tests have them.
+HERE_ALREADY: Final = Environment("here", "of this .venv", (), installed=Path(sys.prefix))
