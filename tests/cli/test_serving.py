@@ -143,6 +143,23 @@ class TestServe:
         }
         assert {"time", "client", "ms", "reader", "whole"} <= set(line)
 
+    def test_a_stop_while_a_client_takes_nothing(self, start: Serve) -> None:
+        """It says what it waits for; a second signal ends it, and neither is a fault."""
+        process, endpoint = start("--no-log")
+        host, port = endpoint.removeprefix("http://").split(":")
+        path = "/klue/roberta-small/resolve/main/model.safetensors"
+        request = f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+        with socket.create_connection((host, int(port)), timeout=20) as connection:
+            connection.sendall(request * 300)
+            connection.recv(1)
+            process.send_signal(signal.SIGINT)
+            assert process.stderr is not None
+            said = process.stderr.readline() + process.stderr.readline()
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=15)
+        assert "answers still being sent: 1;" in said
+        assert (0, "") == (process.returncode, err)
+
     def test_the_variables_of_its_clients(self, start: Serve) -> None:
         """Nobody can connect to 0.0.0.0."""
         process, endpoint = start("--host", "0.0.0.0")
