@@ -63,7 +63,7 @@ def serve(
     from mirror.serve.log import open_log, server_messages
     from mirror.serve.options import ServeOptions
     from mirror.serve.runner import Tls, make_server
-    from mirror.serve.sockets import endpoint_of, is_local, listen
+    from mirror.serve.sockets import endpoint_of, is_local, listen, name_for_others
 
     root = session.mirror().root
     if keyfile and not certfile:
@@ -83,6 +83,7 @@ def serve(
         talk(f"serving {root} at {endpoint}")
         if token_required and not gate.tokens.all():
             talk("There is no token yet, so nobody is answered: mirror token create NAME")
+        talk(f"for its clients: mirror env --endpoint {public or name_for_others(endpoint)}")
         with server_messages(logger) if logger else contextlib.nullcontext():
             server.run([listener])
 
@@ -192,8 +193,15 @@ def token(
     """
     from mirror.serve.access import Tokens
 
+    if action != "create" and (repos or gated):
+        raise UsageError(
+            f"--repo and --gated are for a new token, and nothing to {action}",
+            hint="to change one: mirror token revoke NAME, then create it again",
+        )
     tokens = Tokens(session.mirror().root)
     if action == "list":
+        if name is not None:
+            raise UsageError(f"what is {name}? mirror token list shows all")
         _list(session, tokens.all())
         return
     if name is None:
@@ -216,6 +224,9 @@ def token(
 def _list(session: Session, tokens: tuple[Token, ...]) -> None:
     if session.as_json:
         emit_json([token.as_json() for token in tokens])
+        return
+    if not tokens:
+        talk("There is no token: mirror token create NAME")
         return
     emit_table(
         [Column("NAME", whole=True), Column("MADE"), Column("REPOS"), Column("GATED")],

@@ -134,7 +134,7 @@ class Tokens:
         if not _NAME.fullmatch(name):
             raise UsageError(f"{name!r} is not a name for a token", hint="letters, digits, . _ @ -")
         for pattern in (*repos, *gated):
-            if not _PATTERN.fullmatch(pattern):
+            if not _can_match(pattern):
                 raise UsageError(
                     f"{pattern!r} is not a pattern for repos",
                     hint="such as 'klue/*' or 'datasets/klue/klue'",
@@ -221,6 +221,12 @@ def gate_for(root: Path, *, local: bool, required: bool) -> Gate:
     """Give the gate of a server: on loopback open, on a network without gated repos."""
     anonymous = None if required else EVERYTHING if local else ANONYMOUS
     return Gate(Tokens(root), anonymous)
+
+
+def _can_match(pattern: str) -> bool:
+    """Whether there can be a repo that a pattern is of: NAME, OWNER/NAME or TYPES/OWNER/NAME."""
+    slashes = pattern.count("/") - pattern.startswith(_TYPES)
+    return _PATTERN.fullmatch(pattern) is not None and ("[" in pattern or slashes <= 1)
 
 
 def _matches(key: RepoKey, patterns: Sequence[str]) -> bool:

@@ -10,13 +10,14 @@ from typing import Final, cast
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mirror.errors import CatalogError, QueryTimeoutError
-from mirror.serve.errors import HubError
+from mirror.serve.errors import HubError, only_reading
 from mirror.serve.options import Limits, ServeOptions
+from mirror.serve.repos import READ_METHODS
 from mirror.serve.routes import all_routes
 from mirror.serve.shelf import Shelf
 
@@ -40,10 +41,12 @@ def create_app(root: Path, options: ServeOptions | None = None) -> Starlette:
             HubError: _refuser(shelf),
             HTTPException: _plain,
             CatalogError: _no_catalog,
+            ClientDisconnect: _left,
             Exception: _fault,
         },
     )
     app.router.redirect_slashes = False
+    app.router.default = _unknown
     app.state.shelf = shelf
     app.state.options = options
     return app
@@ -80,9 +83,26 @@ def _refuser(shelf: Shelf) -> Callable[[Request, Exception], Awaitable[Response]
     return refuse
 
 
+async def _unknown(scope: Scope, receive: Receive, send: Send) -> None:
+    """Refuse what no route takes: an upload is told so, for it can never succeed here."""
+    if scope["type"] != "http":
+        return
+    if scope["method"] not in READ_METHODS:
+        raise only_reading()
+    path = scope["path"][:200]
+    raise HubError(404, None, f"This mirror does not answer {path}: it has repos and their files")
+
+
 async def _plain(request: Request, error: Exception) -> Response:
     refusal = cast("HTTPException", error)
+    if refusal.status_code == 405:
+        return only_reading().response()
     return HubError(refusal.status_code, None, refusal.detail).response()
+
+
+async def _left(request: Request, error: Exception) -> Response:
+    """Give the log a status for a client that went away, or was cut off, while it asked."""
+    return Response(status_code=400)
 
 
 async def _no_catalog(request: Request, error: Exception) -> Response:

@@ -11,7 +11,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, Scope
@@ -23,8 +23,8 @@ class Limits:
 
     head_bytes: int = 65_536
     """The request line and all headers. The Hub's clients send about 1,000."""
-    body_bytes: int = 4_000_000
-    """paths-info with 40,000 paths of 100 characters."""
+    body_bytes: int = 8 << 20
+    """Twice what the app takes, which says with a sentence that it is too much."""
     request_seconds: float = 30.0
     """From the connection, or from a request's first byte, to its last."""
     stall_seconds: float = 600.0
@@ -45,12 +45,15 @@ class Connection(HttpToolsProtocol):
         self._received = 0
         self._stalled: asyncio.TimerHandle | None = None
         self._overdue: asyncio.TimerHandle | None = None
+        self._running: RequestResponseCycle | None = None
         self._await_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Drop the timers."""
         self._drop_overdue()
         self._drop_stalled()
+        if self._running is not None:  # uvicorn tells the newest request alone, of a row of them
+            self._running.disconnected = True
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -80,6 +83,13 @@ class Connection(HttpToolsProtocol):
             self.app = _refuse_head
         self._received = 0
         super().on_headers_complete()
+        if not self.pipeline:
+            self._running = self.cycle
+
+    def on_response_complete(self) -> None:
+        """Go on to the next request of a row."""
+        self._running = self.pipeline[-1][0] if self.pipeline else None
+        super().on_response_complete()
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""

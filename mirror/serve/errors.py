@@ -104,3 +104,8 @@ def not_mirrored(key: RepoKey, revision: str, path: str, why: str | None) -> Hub
     reason = f" ({why})" if why else ""
     message = f"Entry not found: {path} of {key} is not in this mirror: it was left out{reason}"
     return HubError(404, ENTRY, message, miss=Miss(key, revision, path))
+
+
+def only_reading() -> HubError:
+    """Refuse to change anything."""
+    return HubError(405, None, "This mirror is for reading: upload to the Hub itself")

@@ -11,6 +11,7 @@ import logging
 import time
 import traceback
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -44,14 +45,26 @@ class Metrics:
             buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60, 600),
             registry=self._registry,
         )
+        # Looking them up takes longer than counting.
+        self._counters = lru_cache(512)(self._find_counters)
         self.active = Gauge("mirror_active", "Requests being answered.", registry=self._registry)
 
     def note(self, route: str, method: str, status: int, sent: int, seconds: float) -> None:
         """Count one answer."""
         known = method if method in _METHODS else "other"
-        self._requests.labels(route, known, str(status)).inc()
-        self._bytes.labels(route).inc(sent)
-        self._seconds.labels(route).observe(seconds)
+        answers, volume, times = self._counters(route, known, status)
+        answers.inc()
+        volume.inc(sent)
+        times.observe(seconds)
+
+    def _find_counters(
+        self, route: str, method: str, status: int
+    ) -> tuple[Counter, Counter, Histogram]:
+        return (
+            self._requests.labels(route, method, str(status)),
+            self._bytes.labels(route),
+            self._seconds.labels(route),
+        )
 
     def text(self) -> bytes:
         """Give all numbers, for ``/metrics``."""

@@ -35,13 +35,13 @@ def what_is_wanted(headers: Mapping[str, str], etag: str, size: int) -> Wanted:
     file; one that begins behind its end with 416.
     """
     whole = Span(0, size)
-    if _names(headers.get("if-none-match", ""), etag):
+    if (names := headers.get("if-none-match")) and _names(names, etag):
         return Wanted(304, Span(0, 0))
     condition = headers.get("if-range")
     if condition is not None and condition.strip() != f'"{etag}"':
         return Wanted(200, whole)
-    found = read_range(headers.get("range", ""), size)
-    if found is None:
+    text = headers.get("range")
+    if not text or (found := read_range(text, size)) is None:
         return Wanted(200, whole)
     return Wanted(206 if found.start < found.end else 416, found)
 

@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from mirror.serve.admission import admit
-from mirror.serve.errors import HubError, no_repo
+from mirror.serve.errors import HubError, no_repo, only_reading
 from mirror.serve.options import ServeOptions
 from mirror.serve.rawpath import RepoPath, read_path
 from mirror.serve.shelf import Shelf, Snapshot
@@ -60,7 +60,7 @@ class RepoRoute(BaseRoute):
             raise HubError(404, None, "This mirror does not answer that")
         methods, handler = self.handlers[place.action]
         if request.method not in methods:
-            raise HubError(405, None, "This mirror is for reading")
+            raise only_reading()
         key = self.shelf.canonical(place.key)
         if key != place.key:
             return _moved(request, place.at(key))
@@ -72,6 +72,17 @@ class RepoRoute(BaseRoute):
             if quick or await run_in_threadpool(self.shelf.has, place.key):
                 return place
         raise no_repo(meanings[0].key)
+
+
+class FileRoute(RepoRoute):
+    """The same for files alone. Tried before all other routes: most requests are for files."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Match a request for a file."""
+        raw = scope.get("raw_path") or b""
+        if b"/resolve/" not in raw or raw.startswith(b"/api/"):
+            return Match.NONE, {}
+        return super().matches(scope)
 
 
 def _moved(request: Request, raw: str) -> Response:
@@ -87,6 +98,6 @@ async def snapshot_of(shelf: Shelf, place: RepoPath) -> Snapshot:
     Raises:
         HubError: 404 RepoNotFound or RevisionNotFound; 500, damaged.
     """
-    if shelf.is_quick(place.key, place.revision):
-        return shelf.snapshot(place.key, place.revision)
+    if (kept := shelf.quick(place.key, place.revision)) is not None:
+        return kept
     return await run_in_threadpool(shelf.snapshot, place.key, place.revision)

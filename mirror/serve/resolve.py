@@ -8,7 +8,7 @@ are those of the file.
 from __future__ import annotations
 
 import mimetypes
-from pathlib import PurePosixPath
+from functools import lru_cache
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -55,10 +55,10 @@ def find_file(snapshot: Snapshot, place: RepoPath) -> ManifestFile:
 
 def file_headers(snapshot: Snapshot, file: ManifestFile) -> dict[str, str]:
     """Give the headers that clients read, those of the Hub."""
-    name = quote(file.path.rsplit("/", 1)[-1], safe="")
+    name = file.path.rpartition("/")[2]
     headers = {
-        "content-type": _content_type(file.path),
-        "content-disposition": f"inline; filename*=UTF-8''{name}",
+        "content-type": _content_type(_suffix(name)),
+        "content-disposition": f"inline; filename*=UTF-8''{quote(name, safe='')}",
         "etag": f'"{file.etag}"',
         "x-repo-commit": snapshot.commit,
         "accept-ranges": "bytes",
@@ -90,9 +90,16 @@ def _deliver(
     return BlobResponse(descriptor, wanted.span, wanted.status, headers)
 
 
-def _content_type(path: str) -> str:
+def _suffix(name: str) -> str:
+    """Give what ``PurePosixPath.suffix`` does, without its price: asked for on every request."""
+    place = name.rfind(".")
+    return name[place:] if 0 < place < len(name) - 1 else ""
+
+
+@lru_cache(1_024)
+def _content_type(suffix: str) -> str:
     # By the suffix alone: a path that looks like a URL would be read as one.
-    kind, encoding = mimetypes.guess_type(f"x{PurePosixPath(path).suffix}", strict=True)
+    kind, encoding = mimetypes.guess_type(f"x{suffix}", strict=True)
     if kind is None or encoding is not None:
         return "application/octet-stream"
     return "text/plain; charset=utf-8" if kind.startswith("text/") else kind

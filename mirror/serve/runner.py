@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 import ssl
@@ -17,11 +18,15 @@ from typing import Any, Final
 import uvicorn
 
 from mirror.errors import MirrorError, UsageError
-from mirror.serve.connection import Limits, connection_class
+from mirror.serve.connection import Connection, Limits, connection_class
 from mirror.serve.sockets import BACKLOG
 
 #: Downloads that are under way when the server is stopped get this long, in seconds.
 _GRACE: Final = 20
+#: What takes no longer than this to end is not worth a line, in seconds.
+_SOON: Final = 0.3
+
+_log: Final = logging.getLogger("mirror.serve")
 
 App = Callable[..., Any]
 
@@ -101,13 +106,40 @@ class _Server(uvicorn.Server):
             for number, handler in before.items():
                 signal.signal(number, handler)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End; cut off who still takes nothing, or an answer would wait for them for ever."""
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, Connection):
+                connection.transport.abort()
+        if self.server_state.tasks:
+            await asyncio.wait(self.server_state.tasks, timeout=1)
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        first = not self.should_exit
         super().handle_exit(sig, frame)
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._end.set)
+            if first:  # in the loop: a handler of signals must not wait for the log's lock
+                self._loop.call_soon_threadsafe(self._say_soon)
+
+    def _say_soon(self) -> None:
+        if self._loop is not None:
+            self._loop.call_later(_SOON, self._say_what_is_left)
+
+    def _say_what_is_left(self) -> None:
+        if left := len(self.server_state.tasks):
+            text = "ending: answers still being sent: %d; for %d seconds at most, or until Ctrl-C"
+            _log.warning(text, left, _GRACE)
+
+
+def _no_cancelled(record: logging.LogRecord) -> bool:
+    """Whether a record is of something else than an answer that the end of the server cut off."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
 def _config(app: App, limits: Limits, tls: Tls | None) -> uvicorn.Config:
+    logging.getLogger("uvicorn.error").addFilter(_no_cancelled)
     config = uvicorn.Config(
         app,
         http=connection_class(limits),

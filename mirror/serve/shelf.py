@@ -16,7 +16,7 @@ from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
@@ -42,7 +42,7 @@ _KEPT_REPOS: Final = 20_000
 _KEPT_MISSES: Final = 10_000
 
 
-def stamp(path: Path) -> Stamp:
+def stamp(path: str) -> Stamp:
     """Give what changes whenever the store replaces the file."""
     try:
         found = os.stat(path)  # noqa: PTH116 - on every request
@@ -58,10 +58,10 @@ class Kept(Generic[Value]):
         self._room = room
         self._used = 0
         self._turn = threading.Lock()
-        self._values: OrderedDict[Path, tuple[Stamp, Value, int]] = OrderedDict()
+        self._values: OrderedDict[str, tuple[Stamp, Value, int]] = OrderedDict()
 
     def get(
-        self, path: Path, read: Callable[[], Value], weigh: Callable[[Value], int] = lambda _: 1
+        self, path: str, read: Callable[[], Value], weigh: Callable[[Value], int] = lambda _: 1
     ) -> Value:
         """Give the value of ``path`` as it is now, read anew only where it has changed."""
         now = stamp(path)
@@ -78,15 +78,31 @@ class Kept(Generic[Value]):
                 self._drop(next(iter(self._values)))
         return value
 
-    def has(self, path: Path) -> bool:
-        """Whether :meth:`get` would answer without reading."""
+    def current(self, path: str) -> Value | None:
+        """Give what :meth:`get` would answer without reading; ``None`` where it would read."""
+        now = stamp(path)
         with self._turn:
-            found = self._values.get(path)
-        return found is not None and found[0] == stamp(path)
+            if (found := self._values.get(path)) is None or found[0] != now:
+                return None
+            self._values.move_to_end(path)
+            return found[1]
 
-    def _drop(self, path: Path) -> None:
+    def _drop(self, path: str) -> None:
         if (old := self._values.pop(path, None)) is not None:
             self._used -= old[2]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the files of one repo lie that are looked at on every request; as text."""
+
+    alias: str
+    refs: str
+    commits: str
+
+    def manifest(self, commit: str) -> str:
+        """The manifest of one commit."""
+        return f"{self.commits}/{commit}.json"
 
 
 class Snapshot:
@@ -158,6 +174,8 @@ class Shelf:
         self._snapshots: Kept[Snapshot] = Kept(self.options.limits.manifest_files)
         self._gates: Kept[bool] = Kept(_KEPT_REPOS)
         self._catalogs: Kept[Catalog] = Kept(1)
+        # Making a Path takes longer than asking for the stamp of what lies there.
+        self._place = lru_cache(_KEPT_REPOS)(self._find_place)
 
     # --- repos and revisions ----------------------------------------------------
 
@@ -167,7 +185,7 @@ class Shelf:
         Raises:
             HubError: 500, an alias that cannot be read.
         """
-        path = self.store.layout.alias(key)
+        path = self._place(key).alias
         return _undamaged(lambda: self._targets.get(path, lambda: self.store.canonical(key)))
 
     def has(self, key: RepoKey) -> bool:
@@ -214,9 +232,11 @@ class Shelf:
         Raises:
             HubError: 404, RepoNotFound or RevisionNotFound; 500, a damaged manifest.
         """
+        if (kept := self.quick(key, revision)) is not None:
+            return kept
         commit = self.resolve(key, revision)
         key = self.canonical(key)
-        path = self.store.layout.manifest(key, commit)
+        path = self._place(key).manifest(commit)
         try:
             return _undamaged(
                 lambda: self._snapshots.get(
@@ -235,21 +255,29 @@ class Shelf:
             HubError: 500, what it said cannot be read.
         """
         key = self.canonical(key)
-        path = self.store.layout.history(key)
+        path = str(self.store.layout.history(key))
         return _undamaged(
             lambda: self._gates.get(path, lambda: is_gated_now(self.store.history(key)))
         )
 
     def is_quick(self, key: RepoKey, revision: str) -> bool:
         """Whether :meth:`snapshot` would only look at stamps: no need for a thread."""
-        layout = self.store.layout
-        if not self._targets.has(layout.alias(key)):
-            return False
-        key = self.canonical(key)
-        if not self._refs.has(layout.refs(key)):
-            return False
-        commit = self._refs_of(key).get("main" if revision == "HEAD" else revision, revision)
-        return self._is_kept(key, commit)
+        return self.quick(key, revision) is not None
+
+    def quick(self, key: RepoKey, revision: str) -> Snapshot | None:
+        """Give what :meth:`snapshot` would, if that takes no more than three stamps.
+
+        ``None`` where something has to be read, and where the revision needs thought.
+        """
+        if (canonical := self._targets.current(self._place(key).alias)) is None:
+            return None
+        place = self._place(canonical)
+        if not (refs := self._refs.current(place.refs)):
+            return None
+        commit = refs.get(revision)
+        if commit is None:
+            commit = refs.get("main", "") if revision == "HEAD" else revision
+        return self._snapshots.current(place.manifest(commit)) if is_commit(commit) else None
 
     # --- what others need ---------------------------------------------------------
 
@@ -262,7 +290,7 @@ class Shelf:
         from mirror.catalog import Catalog
 
         path = self.store.layout.catalog
-        return self._catalogs.get(path, lambda: Catalog.open(path))
+        return self._catalogs.get(str(path), lambda: Catalog.open(path))
 
     def note_miss(self, miss: Miss) -> None:
         """Remember what is not mirrored, if that was asked for."""
@@ -280,13 +308,17 @@ class Shelf:
         if damage in self.damages or len(self.damages) < _KEPT_MISSES:
             self.damages[damage] = self.damages.get(damage, 0) + 1
 
+    def _find_place(self, key: RepoKey) -> Place:
+        layout = self.store.layout
+        return Place(str(layout.alias(key)), str(layout.refs(key)), str(layout.commits(key)))
+
     def _is_kept(self, key: RepoKey, commit: str) -> bool:
         """Whether a full commit hash is that of a snapshot in memory that is current."""
-        layout = self.store.layout
-        return is_commit(commit) and self._snapshots.has(layout.manifest(key, commit))
+        path = self._place(key).manifest(commit)
+        return is_commit(commit) and self._snapshots.current(path) is not None
 
     def _refs_of(self, key: RepoKey) -> Mapping[str, str]:
-        path = self.store.layout.refs(key)
+        path = self._place(key).refs
         return _undamaged(lambda: self._refs.get(path, lambda: self.store.refs(key)))
 
 

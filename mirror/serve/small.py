@@ -14,9 +14,20 @@ from mirror.serve.guard import reader_of
 from mirror.serve.log import METRICS, Metrics
 from mirror.serve.options import ServeOptions
 from mirror.serve.rawpath import RepoPath
-from mirror.serve.reply import json_reply
+from mirror.serve.reply import base_url, json_reply
 from mirror.serve.repos import READ_METHODS, Handler
 from mirror.serve.shelf import Shelf
+
+_WELCOME: Final = """\
+A mirror of the Hugging Face Hub, for reading, for programs. On your machine:
+
+  export HF_ENDPOINT={base}
+
+What is here, by their downloads:
+
+  {base}/api/models?sort=downloads
+  {base}/api/datasets?sort=downloads
+"""
 
 
 def routes(shelf: Shelf, options: ServeOptions) -> list[BaseRoute]:
@@ -30,7 +41,12 @@ def routes(shelf: Shelf, options: ServeOptions) -> list[BaseRoute]:
         reply.status_code = 200 if there else 503
         return reply
 
+    async def welcome(request: Request) -> Response:
+        """Tell a person with a browser what this is."""
+        return PlainTextResponse(_WELCOME.format(base=base_url(request, options)))
+
     return [
+        Route("/", welcome),
         Route("/healthz", healthz),
         Route("/metrics", metrics),
         Route("/api/whoami-v2", whoami),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 import socket
+from functools import lru_cache
 from typing import Final
 
 from mirror.errors import UsageError
@@ -61,6 +62,14 @@ def endpoint_of(listener: socket.socket, *, tls: bool = False) -> str:
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
+def name_for_others(endpoint: str) -> str:
+    """Give an endpoint as other machines write it: "every address" is none to connect to."""
+    for everywhere in ("//0.0.0.0:", "//[::]:"):
+        endpoint = endpoint.replace(everywhere, f"//{socket.gethostname()}:")
+    return endpoint
+
+
+@lru_cache(1_024)
 def is_loopback(address: str) -> bool:
     """Whether only this machine has an address."""
     try:

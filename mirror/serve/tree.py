@@ -7,6 +7,7 @@ Asked for by name, they are refused in words that say so (``resolve``).
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qs
@@ -29,6 +30,8 @@ from mirror.store import ManifestFile
 #: Entries on a page, as on the Hub: without and with ``expand``.
 _PAGE: Final = 1_000
 _PAGE_EXPANDED: Final = 50
+#: Values of one form: more than the files of any repo that is asked for by name.
+_FIELDS: Final = 200_000
 _UNKNOWN_TITLE: Final = "As mirrored"
 
 
@@ -131,10 +134,10 @@ def _expanded(entry: dict[str, Any], last: dict[str, Any]) -> dict[str, Any]:
 
 
 async def read_form(request: Request, options: ServeOptions) -> dict[str, list[str]]:
-    """Read a form-encoded body within the limits.
+    """Read a form within the limits: form-encoded as Python sends it, or JSON as JavaScript does.
 
     Raises:
-        HubError: 413, too long; 400, more paths than can be meant.
+        HubError: 413, too long; 400, more paths than can be meant, or no form at all.
     """
     body = bytearray()
     async for chunk in request.stream():
@@ -142,11 +145,26 @@ async def read_form(request: Request, options: ServeOptions) -> dict[str, list[s
         if len(body) > options.limits.body:
             raise HubError(413, None, f"A form has at most {options.limits.body} bytes")
     text = body.decode("utf-8", "replace")
+    if request.headers.get("content-type", "").lower().startswith("application/json"):
+        return _json_form(text)
     try:
-        form = parse_qs(text, keep_blank_values=True, max_num_fields=200_000)
+        return parse_qs(text, keep_blank_values=True, max_num_fields=_FIELDS)
     except ValueError:
-        raise HubError(400, None, "A form has at most 200000 fields") from None
-    return form
+        raise HubError(400, None, f"A form has at most {_FIELDS} fields") from None
+
+
+def _json_form(text: str) -> dict[str, list[str]]:
+    try:
+        form = json.loads(text)
+    except (ValueError, RecursionError):
+        raise HubError(400, None, "That is not JSON") from None
+    paths = form.get("paths", []) if isinstance(form, dict) else None
+    paths = [paths] if isinstance(paths, str) else paths
+    if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+        raise HubError(400, None, "paths has to be a list of strings")
+    if len(paths) > _FIELDS:
+        raise HubError(400, None, f"A form has at most {_FIELDS} fields")
+    return {"paths": paths, "expand": ["true" if form.get("expand") is True else "false"]}
 
 
 def _can_be(path: str) -> bool:

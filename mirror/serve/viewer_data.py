@@ -91,7 +91,7 @@ class DataSets:
         Raises:
             HubError: 500, its record is damaged.
         """
-        return self._kept.get(self.shelf.store.layout.refs(key), lambda: self._read(key))
+        return self._kept.get(str(self.shelf.store.layout.refs(key)), lambda: self._read(key))
 
     def _read(self, key: RepoKey) -> DataSet | None:
         store = self.shelf.store

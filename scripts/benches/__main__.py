@@ -1,10 +1,10 @@
-"""``scripts/bench [transfer|catalog|relevance]``."""
+"""``scripts/bench [transfer|catalog|relevance|serve]``."""
 
 from __future__ import annotations
 
 import argparse
 
-from scripts.benches import catalog, relevance, transfer
+from scripts.benches import catalog, relevance, serve, transfer
 
 
 def main() -> None:
@@ -19,11 +19,18 @@ def main() -> None:
     )
     searches.add_argument("--rounds", type=int, default=15, help="runs of the whole process")
     suites.add_parser("relevance", help="what is found, against plain FTS5")
+    asks = suites.add_parser("serve", help="mirror serve against a plain app, and nginx")
+    asks.add_argument("--repos", type=int, default=100_000, help="of the catalog")
+    asks.add_argument("--rounds", type=int, default=3, help="how often each server has its turn")
+    asks.add_argument("--seconds", type=float, default=3, help="of each turn")
+    asks.add_argument("--only", help="GET, HEAD, one, the, ranges or lists; no section is written")
     arguments = parser.parse_args()
     if arguments.suite == "catalog":
         catalog.run(arguments.repos, arguments.rounds)
     elif arguments.suite == "relevance":
         relevance.run()
+    elif arguments.suite == "serve":
+        serve.run(arguments.repos, arguments.rounds, arguments.seconds, arguments.only)
     else:
         transfer.run(getattr(arguments, "rounds", 3), getattr(arguments, "only", None))
 

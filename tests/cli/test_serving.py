@@ -135,13 +135,38 @@ class TestServe:
 
         assert 0 == process.returncode
         assert "hf_secret" not in err
-        lines = [json.loads(text) for text in err.splitlines()]
+        lines = [json.loads(text) for text in err.splitlines()[1:]]
         assert ["request", "request"] == [line["event"] for line in lines], err
         line = lines[1]
         assert {"method": "GET", "path": path, "status": 200, "bytes": len(body)} == {
             key: line[key] for key in ("method", "path", "status", "bytes")
         }
         assert {"time", "client", "ms", "reader", "whole"} <= set(line)
+
+    def test_a_stop_while_a_client_takes_nothing(self, start: Serve) -> None:
+        """It says what it waits for; a second signal ends it, and neither is a fault."""
+        process, endpoint = start("--no-log")
+        host, port = endpoint.removeprefix("http://").split(":")
+        path = "/klue/roberta-small/resolve/main/model.safetensors"
+        request = f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+        with socket.create_connection((host, int(port)), timeout=20) as connection:
+            connection.sendall(request * 300)
+            connection.recv(1)
+            process.send_signal(signal.SIGINT)
+            assert process.stderr is not None
+            said = process.stderr.readline() + process.stderr.readline()
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=15)
+        assert "answers still being sent: 1;" in said
+        assert (0, "") == (process.returncode, err)
+
+    def test_the_variables_of_its_clients(self, start: Serve) -> None:
+        """Nobody can connect to 0.0.0.0."""
+        process, endpoint = start("--host", "0.0.0.0")
+        port = endpoint.rpartition(":")[2]
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        assert line.endswith(f"mirror env --endpoint http://{socket.gethostname()}:{port}\n")
 
     def test_a_log_file(self, start: Serve, tmp_path: Path) -> None:
         log = tmp_path / "access.log"
@@ -224,6 +249,20 @@ class TestToken:
         cli("token", "revoke", "lab", **home)
         assert [] == cli("token", "list", "--json", **home).json
         cli("token", "revoke", "lab", code=10, **home)
+
+    def test_what_is_for_another_action(self, read: Cli) -> None:
+        assert "for a new token" in read("token", "revoke", "lab", "--repo", "a/*", code=2).err
+        assert "for a new token" in read("token", "list", "--gated", "a/*", code=2).err
+        assert "shows all" in read("token", "list", "lab", code=2).err
+
+    @pytest.mark.parametrize("pattern", ["", "dataset/klue/klue", "datasets/a/b/c", "a b"])
+    def test_a_pattern_that_no_repo_can_have(self, read: Cli, pattern: str) -> None:
+        ran = read("token", "create", "lab", "--repo", pattern, code=2)
+        assert "is not a pattern for repos" in ran.err
+
+    def test_none_yet(self, read: Cli) -> None:
+        ran = read("token", "list")
+        assert ("", True) == (ran.out, "mirror token create" in ran.err)
 
     def test_whose(self, read: Cli) -> None:
         assert "whose token?" in read("token", "create", code=2).err

@@ -6,6 +6,7 @@ segment, and thousands of small GETs cost little.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from urllib.parse import parse_qs, unquote
 
@@ -99,14 +100,18 @@ def read_request(scope: Message, cdn_port: int) -> Request:
 
 
 async def read_form(receive: Receive) -> dict[str, list[str]]:
-    """Read a form-encoded body of at most 4 MiB."""
+    """Read a body of at most 4 MiB, form-encoded or JSON."""
     body = b""
     while len(body) <= _MAX_FORM:
         message = await receive()
         body += message.get("body", b"")
         if not message.get("more_body"):
             break
-    return parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True)
+    text = body.decode("utf-8", "replace")
+    if text.startswith("{"):
+        form = json.loads(text)
+        return {"paths": form["paths"], "expand": [str(form.get("expand", False))]}
+    return parse_qs(text, keep_blank_values=True)
 
 
 def place(request: Request, hub: FakeHub) -> None:

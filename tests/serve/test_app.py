@@ -12,7 +12,7 @@ def test_a_missing_repo_is_a_404_with_a_code_in_place_of_a_401(served: str) -> N
     assert "models/acme/not-here is not in this mirror" in answer.headers["x-error-message"]
 
 
-@pytest.mark.parametrize("path", ["/", "/api", "/api/nothing", "/favicon.ico", "/api/models/a/b/c"])
+@pytest.mark.parametrize("path", ["/api", "/api/nothing", "/favicon.ico", "/api/models/a/b/c"])
 def test_what_the_endpoint_does_not_know_is_a_plain_404(served: str, path: str) -> None:
     answer = httpx.get(served + path)
     assert 404 == answer.status_code

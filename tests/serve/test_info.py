@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import httpx2 as httpx
@@ -19,6 +20,7 @@ from mirror.serve.options import ServeOptions
 from tests.serve.conftest import QA, SENTIMENT, serving
 
 NAMES = "acme/names"
+JSON = {"content-type": "application/json"}
 
 
 @pytest.fixture
@@ -146,6 +148,26 @@ def test_paths_info_leaves_out_what_is_not_there(api: HfApi) -> None:
     assert ["config.json", "model.safetensors"] == [entry.path for entry in found]
     assert ["sts"] == [entry.path for entry in folder]
     assert isinstance(folder[0], RepoFolder)
+
+
+def test_paths_info_is_asked_for_in_json_by_javascript(served: str) -> None:
+    url = f"{served}/api/models/klue/roberta-small/paths-info/main"
+    asked = ["config.json", "none", "../../format", "\ud800", "model.safetensors"]
+    plain = httpx.post(url, content=json.dumps({"paths": asked}), headers=JSON).json()
+    body = json.dumps({"paths": asked, "expand": True})
+    expanded = httpx.post(url, content=body, headers=JSON).json()
+    assert ["config.json", "model.safetensors"] == [entry["path"] for entry in plain]
+    assert plain == [{name: e[name] for name in plain[n]} for n, e in enumerate(expanded)]
+    assert all("lastCommit" in entry for entry in expanded)
+
+
+@pytest.mark.parametrize(
+    "body", ["", "[", "[1]", "7", '{"paths": 7}', '{"paths": [7]}', "[" * 9999]
+)
+def test_paths_info_in_json_that_makes_no_sense_is_refused(served: str, body: str) -> None:
+    url = f"{served}/api/models/klue/roberta-small/paths-info/main"
+    answer = httpx.post(url, content=body, headers=JSON)
+    assert 400 == answer.status_code
 
 
 def test_refs_are_those_that_are_mirrored(api: HfApi) -> None:

@@ -71,6 +71,28 @@ class TestAnswers:
         assert "x-error-code" not in answer.headers
         assert not any(name.startswith("x-xet") for name in answer.headers)
 
+    def test_a_person_with_a_browser_is_told_what_this_is(self, endpoint: str) -> None:
+        answer = httpx2.get(f"{endpoint}/")
+        assert 200 == answer.status_code
+        assert f"export HF_ENDPOINT={endpoint}\n" in answer.text
+        addresses = [line.strip() for line in answer.text.splitlines() if "/api/" in line]
+        assert [200, 200] == [httpx2.get(address).status_code for address in addresses]
+
+    def test_an_upload_is_told_that_this_is_for_reading(self, endpoint: str) -> None:
+        api = HfApi(endpoint=endpoint, token="hf_of_the_real_hub")
+        with pytest.raises(HfHubHTTPError, match="for reading"):
+            api.upload_file(path_or_fileobj=b"x", path_in_repo="x", repo_id="gpt2")
+        with pytest.raises(HfHubHTTPError, match="for reading"):
+            api.create_repo("lab/new")
+        assert 405 == httpx2.post(f"{endpoint}/api/models", json={}).status_code
+
+    def test_what_a_mirror_does_not_answer_says_so(self, endpoint: str) -> None:
+        with pytest.raises(HfHubHTTPError, match="does not answer /api/collections"):
+            list(HfApi(endpoint=endpoint).list_collections(limit=1))
+        answer = httpx2.get(f"{endpoint}/api/%ED%95%9C%0D%0Ax")
+        assert 404 == answer.status_code
+        assert "does not answer" in answer.headers["x-error-message"]
+
     def test_health(self, own_root: Path) -> None:
         with fronted(own_root) as endpoint:
             assert 200 == httpx2.get(f"{endpoint}/healthz").status_code
@@ -156,6 +178,23 @@ class TestLimits:
         head = f"POST /api/{KLUE}/paths-info/main HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999"
         answer = speak(strict, head.encode() + b"\r\n\r\n" + b"x" * 200_000)
         assert not answer.startswith(b"HTTP/1.1 200 ")
+
+    def test_a_form_that_breaks_off_is_no_fault(
+        self, strict: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        target = f"POST /api/{KLUE}/paths-info/main HTTP/1.1\r\nHost: x\r\n"
+        head = f"{target}Content-Length: 1500\r\n\r\n".encode()
+        host, port = strict.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=20) as connection:
+            connection.sendall(head + b"paths=x")
+        metrics(strict, 'status="400"')
+        assert not [record for record in caplog.records if record.exc_info]
+
+    def test_a_long_form_is_told_how_long_one_may_be(self, endpoint: str) -> None:
+        form = {"paths": ["x" * 100] * 45_000}
+        answer = httpx2.post(f"{endpoint}/api/{KLUE}/paths-info/main", data=form)
+        assert 413 == answer.status_code
+        assert "A form has at most" in answer.headers["x-error-message"]
 
     @pytest.mark.parametrize(
         "data",
