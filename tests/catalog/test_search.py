@@ -258,6 +258,20 @@ def test_hits_have_a_json_form(catalog: Catalog) -> None:
     assert form["facets"][0]["values"][0]["value"] == "text-classification"
 
 
+@pytest.mark.parametrize("asked", ["quantization:int4", "size_category:1K<n<10K", "format:csv"])
+def test_what_the_hub_has_is_no_slip_though_no_repo_here_has_it(
+    store: Store, path: Path, asked: str
+) -> None:
+    publish(store, model("a/small"), upstream={"tags": ["int8", "quanto"]})
+    tags = ["size_categories:10K<n<100K", "format:cs"]
+    publish(store, dataset("a/rows"), upstream={"tags": tags})
+    reindex(store, path)
+
+    with Catalog.open(path) as catalog:
+        found = catalog.search(parse_query(asked))
+    assert (found.total, len(found.hints)) == (0, 1)
+
+
 def test_a_slip_in_a_vocabulary_is_an_error_that_names_what_was_meant(catalog: Catalog) -> None:
     with pytest.raises(UsageError, match="text-clasification") as caught:
         catalog.search(Query(filters=(OneOf("task", ("text-clasification",)),)))

@@ -16,7 +16,17 @@ from mirror.catalog.query.nearest import nearest
 from mirror.catalog.read.sets import Sets
 from mirror.catalog.record.languages import is_language_tag
 from mirror.catalog.record.licenses import LICENSES
-from mirror.catalog.record.vocabulary import LIBRARIES, TASKS
+from mirror.catalog.record.vocabulary import (
+    DATA_FORMATS,
+    KINDS,
+    LIBRARIES,
+    MODALITIES,
+    MODEL_FORMATS,
+    QUANTIZATIONS,
+    RELATIONS,
+    SIZE_CATEGORIES,
+    TASKS,
+)
 
 #: Values that a slip is compared with, the most frequent first.
 _COMPARED: Final = 2_000
@@ -31,7 +41,12 @@ _HUB: Final = {
     "gated": frozenset({"no", "auto", "manual"}),
     "partial": frozenset({"yes", "no"}),
     "state": frozenset({"mirrored", "known"}),
-    "relation": frozenset({"finetune", "adapter", "quantized", "merge"}),
+    "format": MODEL_FORMATS | DATA_FORMATS,
+    "quantization": QUANTIZATIONS,
+    "modality": MODALITIES,
+    "size_category": frozenset(SIZE_CATEGORIES),
+    "relation": frozenset(RELATIONS),
+    "kind": frozenset(KINDS),
 }
 
 
