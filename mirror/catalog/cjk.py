@@ -78,16 +78,6 @@ class Way:
         return '"' + self.text.replace('"', '""') + '"' + "*" * self.prefix
 
 
-def query_words(text: str) -> tuple[str, ...]:
-    """Give an FTS5 expression for each word of ``text`` that can be looked for.
-
-    A word without a letter or digit in it is none. Equal words count once.
-    """
-    words = fold(text.replace("\0", " ")).split()
-    found = (ways(word) for word in words)
-    return tuple(dict.fromkeys(any_of(several) for several in found if several))
-
-
 def any_of(several: tuple[Way, ...]) -> str:
     """Give the FTS5 expression of a word that may be written in several ways."""
     quoted = [way.expression() for way in several]

@@ -10,8 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mirror.catalog.cjk import query_words, searchable
+from mirror.catalog.cjk import any_of, fold, searchable, ways
 from mirror.catalog.write.documents import TOKENIZE
+
+
+def query_words(text: str) -> tuple[str, ...]:
+    """An FTS5 expression for each word of ``text`` that can be looked for, each once."""
+    found = (ways(word) for word in fold(text.replace("\0", " ")).split())
+    return tuple(dict.fromkeys(any_of(several) for several in found if several))
 
 
 class Index:

@@ -26,7 +26,7 @@ class QueryError(UsageError):
     def __init__(
         self, message: str, text: str, place: int = 0, length: int = 1, *, hint: str | None = None
     ) -> None:
-        super().__init__(f"{message}\n{_pointed(text, place, length)}", hint=hint)
+        super().__init__(f"{message}\n{pointed_at(text, place, length)}", hint=hint)
         self.text, self.place, self.length = text, place, length
 
     def as_json(self) -> dict[str, Any]:
@@ -52,7 +52,7 @@ class UnknownValueError(UsageError):
 
     def at(self, text: str, place: int, length: int) -> UnknownValueError:
         """Give the same error, showing the place."""
-        where = f"\n{_pointed(text, place, length)}"
+        where = f"\n{pointed_at(text, place, length)}"
         return UnknownValueError(self.field, self.value, self.near, where)
 
     def as_json(self) -> dict[str, Any]:
@@ -61,8 +61,8 @@ class UnknownValueError(UsageError):
         return {**super().as_json(), **more}
 
 
-def _pointed(text: str, place: int, length: int) -> str:
-    """The query, and below it marks under what is meant."""
+def pointed_at(text: str, place: int, length: int) -> str:
+    """Give a line, and below it marks under what is meant."""
     start = max(0, place - _AROUND)
     line = "".join(c if c.isprintable() else " " for c in text)
     end = min(len(line), place + max(1, min(length, _AROUND)))

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from mirror.catalog.database import damaged, open_database
+from mirror.catalog.query.errors import pointed_at
 from mirror.catalog.read.deadline import Deadline
 from mirror.catalog.read.details import SqlResult, TableInfo
 from mirror.catalog.views import ABOUT
@@ -254,13 +255,4 @@ def _marked(statement: str, place: int | None, width: int) -> str:
         return ""
     start = statement.rfind("\n", 0, place) + 1
     line = statement[start:].partition("\n")[0]
-    begin = max(0, place - start - 50)
-    shown = line[begin : begin + 100].replace("\t", " ")
-    return f"\n  {shown}\n  {_spaces(shown[: place - start - begin])}{'^' * max(1, min(width, 50))}"
-
-
-def _spaces(text: str) -> str:
-    """As wide as the text: a Korean syllable takes two places."""
-    from unicodedata import east_asian_width
-
-    return "".join("  " if east_asian_width(char) in "WF" else " " for char in text)
+    return f"\n{pointed_at(line, place - start, width)}"

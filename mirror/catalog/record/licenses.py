@@ -13,9 +13,6 @@ from typing import Final
 
 from mirror.catalog.values import MAX_VALUE
 
-#: What a repo is found by that states no licence: no row in the catalog, or this word.
-UNKNOWN: Final = "unknown"
-
 #: The Hub's ids that several words may stand for. Any one word is taken as an id as it is.
 _IDS: Final = """
     afl-3.0 agpl-3.0 apache-2.0 artistic-2.0 bigscience-bloom-rail-1.0

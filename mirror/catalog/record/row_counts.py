@@ -108,12 +108,6 @@ class RowCounter:
             return None
 
 
-def count_parquet_rows(stream: BinaryIO, size: int) -> int | None:
-    """Read the number of rows from a Parquet file's footer; ``None`` if it has no good one."""
-    footer = read_footer(stream, size)
-    return footer.rows if footer is not None else None
-
-
 def read_footer(stream: BinaryIO, size: int) -> Footer | None:
     """Read the end of a Parquet file of ``size`` bytes; ``None`` if it has no good one."""
     if size < 12:
