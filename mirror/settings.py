@@ -27,15 +27,15 @@ SETTINGS_FILE: Final = "mirror.toml"
 DEFAULT_ENDPOINT: Final = "https://huggingface.co"
 
 _UNITS: Final[dict[str, int]] = {"": 1, "B": 1} | {
-    f"{letter}{infix}B": base**power
-    for base, infix in ((1000, ""), (1024, "i"))
+    f"{letter}{suffix}": base**power
+    for base, suffix in ((1000, ""), (1000, "B"), (1024, "iB"))
     for power, letter in enumerate("KMGTP", start=1)
 }
 _SIZE: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
 
 
 def parse_size(value: object) -> int:
-    """Read a number of bytes: ``1500``, ``"20 GB"`` (10⁹) or ``"20GiB"`` (2³⁰).
+    """Read a number of bytes: ``1500``, ``"20 GB"`` or ``20G`` (10⁹), ``"20GiB"`` (2³⁰).
 
     Raises:
         ValueError: not a size; the message says what one looks like.
@@ -190,6 +190,17 @@ class RetentionSettings(_Section):
     """Older snapshots kept of every ref, besides the current one."""
 
 
+class ExchangeSettings(_Section):
+    """``[exchange]``: bundles and receipts, across an air gap."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """What this mirror is called in them; the name of the machine where nothing is said."""
+    signing_key: Path | None = None
+    """An OpenSSH private key (or the public one of a key that an agent has)."""
+    allowed_signers: Path | None = None
+    """Who may sign what comes in, as ssh-keygen lists them. Set, a signature is required."""
+
+
 class Settings(_Section):
     """A whole mirror.toml."""
 
@@ -200,6 +211,7 @@ class Settings(_Section):
     policy: PolicySettings = PolicySettings()
     transfer: TransferSettings = TransferSettings()
     retention: RetentionSettings = RetentionSettings()
+    exchange: ExchangeSettings = ExchangeSettings()
 
     @model_validator(mode="after")
     def _check_ids(self) -> Settings:

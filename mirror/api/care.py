@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from mirror.bundle.proposals import proposed_removals
 from mirror.errors import DamagedError, DiskError
 from mirror.names import RepoKey
 from mirror.settings import Settings, read_token
@@ -115,7 +116,16 @@ def repair_mirror(
     return result
 
 
-def prune_mirror(store: Store, keep: int) -> PrunePlan:
+def plan_care(store: Store, keep: int, *, proposed: bool) -> PrunePlan:
+    """Say what a prune would remove; with ``proposed`` also what senders of bundles removed.
+
+    Raises:
+        DamagedError: a manifest, or a bundle's head, cannot be read: nothing may be removed.
+    """
+    return plan_prune(store, keep, dropped=proposed_removals(store) if proposed else ())
+
+
+def prune_mirror(store: Store, keep: int, *, proposed: bool = False) -> PrunePlan:
     """Remove what nothing needs, keeping ``keep`` older snapshots of every ref.
 
     Raises:
@@ -124,7 +134,7 @@ def prune_mirror(store: Store, keep: int) -> PrunePlan:
     """
     started = datetime.now(UTC)
     with store.write_lock("prune"):
-        plan = plan_prune(store, keep)
+        plan = plan_care(store, keep, proposed=proposed)
         apply_prune(store, plan)
         facts = {"kind": "prune", "outcome": "ok", "exit_code": 0}
         store.write_report(facts | _times(started) | plan.as_json(), started)

@@ -25,6 +25,7 @@ from mirror.names import RepoKey, RepoType
 
 if TYPE_CHECKING:
     from mirror.api.care import Verification
+    from mirror.api.exchange import Exchange
     from mirror.api.status import Status
     from mirror.catalog import (
         Catalog,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
         TableInfo,
     )
     from mirror.settings import Settings
-    from mirror.store import Manifest, PrunePlan, Store
+    from mirror.store import Manifest, Provenance, PrunePlan, Store
     from mirror.sync import Progress, RunReport, SyncPlan
 
 #: Where a mirror is, when nobody says.
@@ -117,6 +118,17 @@ class Mirror:
         from mirror.catalog import Catalog
 
         return Catalog.open(self.root / _CATALOG_FILE)
+
+    @property
+    def exchange(self) -> Exchange:
+        """Bundles and receipts: what crosses an air gap, and what goes the way back.
+
+        Raises:
+            SettingsError: mirror.toml is missing, or wrong.
+        """
+        from mirror.api.exchange import Exchange
+
+        return Exchange(self.store, self.settings)
 
     # --- choose what to mirror -------------------------------------------------------
 
@@ -322,6 +334,18 @@ class Mirror:
             raise CatalogError(f"the catalog does not know {key} yet", hint="run mirror reindex")
         return page
 
+    def provenance(
+        self, repo: str | RepoKey, repo_type: RepoType | str | None = None
+    ) -> tuple[Provenance, ...]:
+        """Give the bundles in which a repo's snapshots came here, newest first.
+
+        Empty for what was synced from upstream. Raises as :meth:`find`.
+        """
+        from mirror.store import read_provenance
+
+        path = self.store.layout.provenance(self.store.canonical(self.find(repo, repo_type)))
+        return tuple(reversed(read_provenance(path)))
+
     def leaderboard(
         self,
         text: str = "",
@@ -523,24 +547,24 @@ class Mirror:
         index_changes(self.store)
         return result
 
-    def prune(self, *, dry_run: bool = False) -> PrunePlan:
+    def prune(self, *, dry_run: bool = False, proposed: bool = False) -> PrunePlan:
         """Remove what nothing needs any more: see ``[retention]`` in mirror.toml.
 
         Never the last snapshot of a repo, and never because of what upstream says. With
-        ``dry_run`` only say what would go.
+        ``dry_run`` only say what would go; with ``proposed`` also what the senders of
+        bundles have removed on their side.
 
         Raises:
             DamagedError: a manifest cannot be read, so nothing may be removed.
             LockedError, DiskError: not with ``dry_run``.
         """
-        from mirror.api.care import prune_mirror
+        from mirror.api.care import plan_care, prune_mirror
         from mirror.api.indexing import index_changes
-        from mirror.store import plan_prune
 
         keep = self.settings.retention.keep
         if dry_run:
-            return plan_prune(self.store, keep)
-        plan = prune_mirror(self.store, keep)
+            return plan_care(self.store, keep, proposed=proposed)
+        plan = prune_mirror(self.store, keep, proposed=proposed)
         index_changes(self.store)
         return plan
 

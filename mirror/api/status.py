@@ -11,15 +11,16 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from mirror.errors import DamagedError
 from mirror.names import RepoKey, RepoType
 from mirror.settings import Settings
 from mirror.store import Store
 
-#: Runs that bring content in; a verify or a prune does not make a mirror fresh.
-_SYNC = "sync"
+#: Runs that bring content in, and the outcomes with which they have done so. A verify or a
+#: prune does not make a mirror fresh, nor does a bundle of which a volume is missing.
+_BRINGING: Final = {"sync": {"ok", "partial"}, "import": {"ok"}}
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,10 @@ class Status:
     capacity: int
     """Of the disk that the mirror is on."""
     last_run: Mapping[str, Any] | None
-    """The report of the newest sync."""
+    """The report of the newest sync or import."""
     last_success: str | None
-    """When the newest sync ended that upstream answered (in full or in part)."""
+    """When the newest one ended that brought something: a sync that upstream answered (in
+    full or in part), or a whole bundle."""
     lost: tuple[Lost, ...]
     unsettled: tuple[str, ...]
     """Repos that the last run could not bring up to date."""
@@ -85,21 +87,22 @@ class Status:
         """Say what a monitor should wake somebody for; empty when all is well.
 
         Args:
-            max_age: how old the last successful sync may be.
+            max_age: how old the last successful sync or import may be.
             now: for tests.
         """
         found = [f"damaged: {text}" for text in self.damaged]
         if self.last_run is None:
             found.append("never synced")
         elif self.last_run.get("outcome") != "ok":
-            found.append(f"the last sync ended {self.last_run.get('outcome')}")
+            kind, outcome = self.last_run.get("kind"), self.last_run.get("outcome")
+            found.append(f"the last {kind} ended {outcome}")
         if max_age is not None and self.last_run is not None:
             age = None
             if self.last_success is not None:
                 age = (now or datetime.now(UTC)) - datetime.fromisoformat(self.last_success)
             if age is None or age > max_age:
                 since = self.last_success or "ever"
-                found.append(f"no successful sync since {since}")
+                found.append(f"no successful {self.last_run.get('kind')} since {since}")
         return found
 
 
@@ -147,10 +150,10 @@ class _Runs:
     def read(cls, store: Store) -> _Runs:
         last = None
         for report in store.reports():
-            if report.get("kind") != _SYNC:
+            if (good := _BRINGING.get(str(report.get("kind")))) is None:
                 continue
             last = last or report
-            if report.get("outcome") in {"ok", "partial"} and _is_time(report.get("finished")):
+            if report.get("outcome") in good and _is_time(report.get("finished")):
                 return cls(last, report["finished"])
         return cls(last)
 
@@ -186,6 +189,7 @@ def _blob_sizes(store: Store) -> Iterator[int]:
 
 def _unfinished(store: Store) -> int:
     try:
-        return sum(path.stat().st_size for path in store.layout.partial.iterdir() if path.is_file())
-    except FileNotFoundError:
+        files = (path for path in store.layout.partial.rglob("*") if path.is_file())
+        return sum(path.stat().st_size for path in files)
+    except FileNotFoundError:  # at this moment a run has come to its end
         return 0

@@ -43,6 +43,7 @@ FAMILIES: Final[dict[str, dict[str, str]]] = {
         "env": "load",
     },
     "Serve it": {"serve": "serving", "run": "serving", "token": "serving"},
+    "Carry it across a gap": {"export": "exchange", "import": "exchange", "receipt": "exchange"},
     "Take care of it": {"verify": "care", "prune": "care", "reindex": "care"},
 }
 _MODULES: Final = {name: module for family in FAMILIES.values() for name, module in family.items()}

@@ -97,24 +97,29 @@ def _print_verification(result: Verification, *, repair: bool) -> None:
     examples=(
         "mirror prune --dry-run",
         "mirror prune",
+        "mirror prune --proposed --dry-run",
     ),
 )
 @click.option("-n", "--dry-run", is_flag=True, help="Only show what would go.")
+@click.option("--proposed", is_flag=True, help="Also what senders of bundles have removed.")
 @common_options
 @json_option
 @pass_session
-def prune(session: Session, /, dry_run: bool) -> None:
+def prune(session: Session, /, dry_run: bool, proposed: bool) -> None:
     """Remove snapshots that newer ones replace, and bytes that no snapshot needs.
 
     What stays: every snapshot that a branch, a tag or a pinned commit points at; as many
     older ones of each as [retention] keep says; the last snapshot of every repo. What
     upstream says about a repo, or whether it is still selected, plays no part.
+
+    In a lab, --proposed takes out what the other side no longer has, too: a ref that it
+    dropped, or a repo, as the bundles that came have proposed. Look with --dry-run first.
     """
     from mirror.cli.progress import watch_wait
 
     mirror = session.mirror()
     with watch_wait("reading all manifests"):
-        plan = mirror.prune(dry_run=dry_run)
+        plan = mirror.prune(dry_run=dry_run, proposed=proposed)
     if session.as_json:
         emit_json(plan.as_json())
         return
@@ -122,11 +127,13 @@ def prune(session: Session, /, dry_run: bool) -> None:
 
 
 def _print_prune(plan: PrunePlan, *, dry_run: bool) -> None:
+    for ref in plan.refs:
+        emit(f"ref       {ref.key}  {ref.ref}  {ref.commit}  {one_line(ref.why)}")
     for snapshot in plan.snapshots:
         emit(f"snapshot  {snapshot.key}  {snapshot.commit}  {snapshot.why}")
     for leftover in plan.leftovers:
         emit(f"leftover  {leftover.path}  {human_size(leftover.size)}")
-    if plan.snapshots or plan.leftovers:
+    if plan.refs or plan.snapshots or plan.leftovers:
         emit()
     emit_pairs(
         [

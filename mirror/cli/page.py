@@ -20,9 +20,11 @@ from mirror.cli.output import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from mirror.catalog import Lineage, Relative, RepoPage
+    from mirror.store import Provenance
 
 #: Files that are listed; `mirror files` lists all of them.
 _FILES_SHOWN: Final = 15
@@ -32,12 +34,20 @@ _ROWS_SHOWN: Final = 20
 _IN_LINEAGE: Final = frozenset({"base_model", "dataset"})
 
 
-def print_page(page: RepoPage, folder: Path | None, *, mirrored: bool, shell: str) -> None:
+def print_page(
+    page: RepoPage,
+    folder: Path | None,
+    came: Sequence[Provenance] = (),
+    *,
+    mirrored: bool,
+    shell: str,
+) -> None:
     """Print the facts, then what has rows, then how it is loaded.
 
     Args:
         page: what the catalog knows.
         folder: where the snapshot lies.
+        came: the bundles that brought it, newest first.
         mirrored: whether a mirror was looked into, or a copy of a catalog alone.
         shell: the line that makes a shell load from the mirror.
     """
@@ -55,6 +65,7 @@ def print_page(page: RepoPage, folder: Path | None, *, mirrored: bool, shell: st
         _print_lineage(page, page.lineage)
     _print_files(page)
     _print_snapshots(page)
+    _print_provenance(came)
     _print_events(page)
     if page.problems:
         emit()
@@ -252,6 +263,35 @@ def _relative(relative: Relative) -> list[Cell | str | int]:
         count_cell(relative.downloads),
         through,
     ]
+
+
+def _print_provenance(came: Sequence[Provenance]) -> None:
+    """Tell in which bundles the snapshots came, from whom, and whose signature was on them."""
+    if not came:
+        return
+    emit()
+    emit("Came in bundles:")
+    for one in came[:_LINKS_SHOWN]:
+        refs = ", ".join(one.refs)
+        text = (
+            f"{one.time[:10]}: {refs} {one.commit[:12]}, bundle {one.bundle[:12]}, number "
+            f"{one.sequence} of {one.sender}, {_signed(one.signer, one.key)}"
+        )
+        emit(f"  {one_line(text)}")
+        for origin in one.origins:
+            text = (
+                f"there from bundle {origin.bundle[:12]} of {origin.sender}, "
+                f"{_signed(origin.signer, origin.key)}"
+            )
+            emit(f"    {one_line(text)}")
+    if (more := len(came) - _LINKS_SHOWN) > 0:
+        emit(f"  and {more:,} more: --json")
+
+
+def _signed(signer: str, key: str) -> str:
+    if not key:
+        return "not signed"
+    return f"signed by {signer} ({key})" if signer else f"signed with {key}"
 
 
 def _print_events(page: RepoPage) -> None:

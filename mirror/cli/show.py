@@ -17,6 +17,7 @@ from mirror.names import RepoType
 if TYPE_CHECKING:
     from mirror.api import Mirror
     from mirror.catalog import RepoPage
+    from mirror.store import Provenance
 
 
 @click.command(
@@ -54,8 +55,8 @@ def show(
     """Show what is known about REPO.
 
     Facts, results, where it comes from and what came of it, subsets, files, snapshots,
-    what changed upstream, and the Python that loads it. A repo that is not mirrored is
-    shown as far as the catalog knows it.
+    what changed upstream, in which bundles it came, and the Python that loads it. A repo
+    that is not mirrored is shown as far as the catalog knows it.
     """
     from mirror.cli.page import print_page
 
@@ -63,18 +64,21 @@ def show(
         from mirror.api.comparing import show_in_catalog
 
         mirror, page = None, show_in_catalog(catalog, repo, repo_type)
+        came: tuple[Provenance, ...] = ()
     else:
         mirror = session.mirror()
         page = mirror.show(repo, repo_type)
+        came = mirror.provenance(page.key) if page.state == "mirrored" else ()
     folder = _folder(mirror, page)
     if session.as_json:
-        emit_json(page.as_json() | {"path": str(folder) if folder else None})
+        place = {"path": str(folder) if folder else None}
+        emit_json(page.as_json() | place | {"provenance": [one.as_json() for one in came]})
     elif card:
         emit(page.card)
     elif load:
         emit(_load(page))
     else:
-        print_page(page, folder, mirrored=mirror is not None, shell=_shell(mirror))
+        print_page(page, folder, came, mirrored=mirror is not None, shell=_shell(mirror))
 
 
 def _folder(mirror: Mirror | None, page: RepoPage) -> Path | None:

@@ -32,6 +32,9 @@ from mirror.errors import PartialError
 if TYPE_CHECKING:
     from mirror.api.status import Status
 
+#: Kinds of runs that bring content in, and so have counts of it.
+_BRINGING: Final = frozenset({"sync", "import"})
+
 _AGE: Final = re.compile(r"(\d+)\s*([mhdw])")
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -67,7 +70,7 @@ class AgeType(click.ParamType[timedelta]):
     "--max-age",
     metavar="AGE",
     type=AgeType(),
-    help="With --check: how old the last successful sync may be, such as 36h.",
+    help="With --check: how old the last successful sync or import may be, such as 36h.",
 )
 @common_options
 @json_option
@@ -93,7 +96,7 @@ def status(session: Session, /, check: bool, max_age: timedelta | None) -> None:
 
 def _print_status(found: Status, complaints: list[str]) -> None:
     repos = ", ".join(number_of(n, kind.removesuffix("s")) for kind, n in found.repos.items())
-    unfinished = f"{human_size(found.unfinished)} begun; the next sync goes on with it"
+    unfinished = f"{human_size(found.unfinished)} begun; the next run goes on with it"
     emit_pairs(
         [
             ("mirror", f"{found.root}, of {found.endpoint}"),
@@ -102,7 +105,7 @@ def _print_status(found: Status, complaints: list[str]) -> None:
             ("size", f"{human_size(found.size)} in {number_of(found.blobs, 'blob')}"),
             ("unfinished", unfinished if found.unfinished else ""),
             ("disk", f"{human_size(found.free)} free of {human_size(found.capacity)}"),
-            ("last sync", _run_line(found.last_run)),
+            (f"last {(found.last_run or {}).get('kind', 'sync')}", _run_line(found.last_run)),
             ("last success", _when(found.last_success)),
             ("well?", "yes" if not complaints else "; ".join(complaints)),
         ]
@@ -182,7 +185,7 @@ def _when(iso: Any) -> str:
 @json_option
 @pass_session
 def runs(session: Session, /, limit: int, last: bool) -> None:
-    """List the past syncs, verifies and prunes, newest first."""
+    """List the past syncs, imports, verifies and prunes, newest first."""
     reports = list(session.mirror().runs(1 if last else limit))
     if last:
         emit_json(reports[0] if reports else None)
@@ -201,17 +204,18 @@ _RUN_COLUMNS: Final = (
     Column("FAILED", "right"),
     Column("REFUSED", "right"),
     Column("FETCHED", "right"),
+    Column("FROM"),
 )
 
 
 def _run_row(report: Mapping[str, Any]) -> list[Cell | str | int]:
     if "damaged" in report:
-        return [str(report["damaged"]), "", "damaged", "", "", "", "", ""]
+        return [str(report["damaged"]), "", "damaged", "", "", "", "", "", ""]
     fetched = report.get("fetched") or {}
     size = fetched.get("bytes") if isinstance(fetched, dict) else None
-    is_sync = report.get("kind") == "sync"
+    brings = report.get("kind") in _BRINGING
     counts = [
-        count_cell(len(_dicts(report, key)) if is_sync else None)
+        count_cell(len(_dicts(report, key)) if brings else None)
         for key in ("published", "failed", "refused")
     ]
     return [
@@ -221,7 +225,17 @@ def _run_row(report: Mapping[str, Any]) -> list[Cell | str | int]:
         _took(report),
         *counts,
         size_cell(size) if isinstance(size, int) else "",
+        _source(report),
     ]
+
+
+def _source(report: Mapping[str, Any]) -> str:
+    """Say where content came from: which bundle of whom, signed by whom; or which upstream."""
+    if report.get("kind") != "import":
+        return one_line(str(report.get("endpoint") or ""))
+    signer = report.get("signer") or report.get("key")
+    text = f"{report.get('sender')}, bundle {str(report.get('bundle'))[:12]}"
+    return one_line(f"{text}, signed by {signer}" if signer else f"{text}, not signed")
 
 
 def _took(report: Mapping[str, Any]) -> Cell:

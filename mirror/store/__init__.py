@@ -6,9 +6,11 @@ from mirror.store.git_index import GitIndex
 from mirror.store.history import Observation
 from mirror.store.layout import FORMAT, Layout
 from mirror.store.manifest import Manifest, ManifestFile, decode_manifest, encode_manifest
+from mirror.store.provenance import Origin, Provenance, add_provenance, read_provenance
 from mirror.store.prune import (
     DoomedBlob,
     DoomedFile,
+    DoomedRef,
     DoomedSnapshot,
     PrunePlan,
     apply_prune,
@@ -32,6 +34,7 @@ __all__ = [
     "Digests",
     "DoomedBlob",
     "DoomedFile",
+    "DoomedRef",
     "DoomedSnapshot",
     "Finding",
     "GitIndex",
@@ -40,11 +43,14 @@ __all__ = [
     "Manifest",
     "ManifestFile",
     "Observation",
+    "Origin",
+    "Provenance",
     "PrunePlan",
     "RepairReport",
     "Store",
     "VerifyReport",
     "View",
+    "add_provenance",
     "apply_prune",
     "case_collisions",
     "decode_manifest",
@@ -53,6 +59,7 @@ __all__ = [
     "hash_bytes",
     "hash_file",
     "plan_prune",
+    "read_provenance",
     "rebuild_git_index",
     "rebuild_view",
     "relink",

@@ -10,11 +10,14 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from mirror.errors import DamagedError
 from mirror.store.atomic import disk_errors, write_atomic
 from mirror.store.opening import no_link, open_regular
+
+#: The longest line of a history is a refusal of upstream, cut at some hundred characters.
+_TAIL: Final = 64 << 10
 
 
 def append_records(path: Path, records: Iterable[dict[str, Any]], *, durable: bool = False) -> None:
@@ -43,17 +46,31 @@ def read_records(path: Path) -> Iterator[dict[str, Any]]:
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
-        raise DamagedError(
-            f"{path} cannot be read: {error.strerror}", hint="move it away, then run mirror sync"
-        ) from error
+        raise _unreadable(path, error) from error
     with stream:
         for line in stream:
-            try:
-                record = json.loads(line)
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(record, dict):
+            if (record := _decode(line)) is not None:
                 yield record
+
+
+def last_record(path: Path) -> dict[str, Any] | None:
+    """Give the newest whole record, without reading those before it.
+
+    Raises:
+        DamagedError: what is there cannot be read.
+    """
+    try:
+        with open_regular(path) as stream:
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL))
+            lines = stream.read(_TAIL).splitlines()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    for line in reversed(lines):
+        if (record := _decode(line)) is not None:
+            return record
+    return None
 
 
 def merge_journals(older: Path, newer: Path) -> None:
@@ -62,6 +79,20 @@ def merge_journals(older: Path, newer: Path) -> None:
     lines = dict.fromkeys(_encode(record) for record in records)
     if lines:
         write_atomic(newer, b"".join(lines))
+
+
+def _decode(line: bytes) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _unreadable(path: Path, error: OSError) -> DamagedError:
+    return DamagedError(
+        f"{path} cannot be read: {error.strerror}", hint="move it away, then run mirror sync"
+    )
 
 
 def _encode(record: dict[str, Any]) -> bytes:

@@ -81,6 +81,11 @@ class Layout:
         return self.root / "quarantine"
 
     @property
+    def exchange(self) -> Path:
+        """What was exchanged with other mirrors by bundles and receipts."""
+        return self.root / "exchange"
+
+    @property
     def folders(self) -> tuple[Path, ...]:
         """The folders that a new mirror has."""
         return (self.blobs, self.repos, self.hub, self.runs, self.partial)
@@ -100,6 +105,10 @@ class Layout:
     def history(self, key: RepoKey) -> Path:
         """What upstream said, run after run."""
         return self.repo(key) / "history.jsonl"
+
+    def provenance(self, key: RepoKey) -> Path:
+        """In which bundle each snapshot came."""
+        return self.repo(key) / "provenance.jsonl"
 
     def alias(self, key: RepoKey) -> Path:
         """The file that says: this is another name of …"""

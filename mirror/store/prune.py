@@ -41,6 +41,16 @@ class DoomedSnapshot:
 
 
 @dataclass(frozen=True)
+class DoomedRef:
+    """A branch, tag or pinned commit that is followed no more, and why."""
+
+    key: RepoKey
+    ref: str
+    commit: str
+    why: str
+
+
+@dataclass(frozen=True)
 class DoomedBlob:
     """Content that no manifest refers to once the snapshots are gone."""
 
@@ -64,6 +74,8 @@ class PrunePlan:
     snapshots: tuple[DoomedSnapshot, ...]
     blobs: tuple[DoomedBlob, ...]
     leftovers: tuple[DoomedFile, ...]
+    refs: tuple[DoomedRef, ...] = ()
+    """Dropped before anything else; only what the caller has named."""
 
     @property
     def freed(self) -> int:
@@ -73,6 +85,10 @@ class PrunePlan:
     def as_json(self) -> dict[str, Any]:
         """The form of reports and of ``--json``."""
         return {
+            "refs": [
+                {"repo": str(item.key), "ref": item.ref, "commit": item.commit, "why": item.why}
+                for item in self.refs
+            ],
             "snapshots": [
                 {"repo": str(item.key), "commit": item.commit, "why": item.why}
                 for item in self.snapshots
@@ -88,12 +104,14 @@ def plan_prune(
     keep: int,
     *,
     protected: Collection[RepoKey] = (),
+    dropped: Collection[DoomedRef] = (),
     stale_after: timedelta = STALE_AFTER,
     now: datetime | None = None,
 ) -> PrunePlan:
     """Decide what goes; changes nothing.
 
     ``keep`` is how many older snapshots of every ref stay; of ``protected`` repos all do.
+    ``dropped`` refs are taken to be gone: a repo that has no other goes entirely.
     Unfinished work younger than ``stale_after`` stays, so that a sync can go on with it.
 
     Raises:
@@ -103,15 +121,19 @@ def plan_prune(
     snapshots: list[DoomedSnapshot] = []
     needed: set[bytes] = set()
     released: set[bytes] = set()
+    without: dict[RepoKey, set[str]] = {}
+    for ref in dropped:
+        without.setdefault(ref.key, set()).add(ref.ref)
     for key in store.repos():
-        doomed = [] if key in protected else _doomed_snapshots(store, key, keep)
+        names = without.get(key, set())
+        doomed = [] if key in protected else _doomed_snapshots(store, key, keep, names)
         snapshots += doomed
         gone = {item.commit for item in doomed}
         for commit in store.commits(key):
             for file in store.manifest(key, commit).present_files:
                 (released if commit in gone else needed).add(bytes.fromhex(str(file.sha256)))
     blobs = tuple(_doomed_blobs(store, needed, released, limit))
-    return PrunePlan(tuple(snapshots), blobs, tuple(_leftovers(store, limit)))
+    return PrunePlan(tuple(snapshots), blobs, tuple(_leftovers(store, limit)), tuple(dropped))
 
 
 def apply_prune(store: Store, plan: PrunePlan) -> None:
@@ -120,6 +142,9 @@ def apply_prune(store: Store, plan: PrunePlan) -> None:
     Raises:
         DamagedError: a ref points at a snapshot of the plan: it is out of date.
     """
+    for ref in plan.refs:
+        if store.refs(ref.key).get(ref.ref) == ref.commit:
+            store.forget_refs(ref.key, [ref.ref])
     for item in plan.snapshots:
         if item.commit in store.refs(item.key).values():
             raise DamagedError(
@@ -136,15 +161,19 @@ def apply_prune(store: Store, plan: PrunePlan) -> None:
         path = store.layout.manifest(item.key, item.commit)
         with disk_errors(path):
             path.unlink(missing_ok=True)
+    for key in {ref.key for ref in plan.refs}:
+        store.forget_repo(key)
     for blob in plan.blobs:
         store.blobs.remove(blob.digest)
     for file in plan.leftovers:
         _remove(store.root / file.path)
 
 
-def _doomed_snapshots(store: Store, key: RepoKey, keep: int) -> list[DoomedSnapshot]:
+def _doomed_snapshots(
+    store: Store, key: RepoKey, keep: int, dropped: Collection[str]
+) -> list[DoomedSnapshot]:
     commits = store.commits(key)
-    refs = store.refs(key)
+    refs = {name: commit for name, commit in store.refs(key).items() if name not in dropped}
     staying = set(refs.values())
     past: dict[str, str] = {}
     log = heads(store.layout.ref_log(key))
@@ -153,7 +182,7 @@ def _doomed_snapshots(store: Store, key: RepoKey, keep: int) -> list[DoomedSnaps
         older = [commit for commit in older if commit != refs[name]]
         staying.update(older[:keep])
         past.update(dict.fromkeys(older[keep:], name))
-    if not staying & set(commits) and commits:
+    if not staying & set(commits) and commits and not dropped:
         staying.add(max(commits, key=lambda commit: store.manifest(key, commit).created))
     return [
         DoomedSnapshot(key, commit, _why(past.get(commit), keep))

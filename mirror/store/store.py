@@ -62,6 +62,8 @@ class Store:
         self.blobs = Blobs(self.layout.blobs, self._barrier)
         self.git_index = GitIndex(self.layout.git_index, self.blobs)
         self.view = View(self.layout, self.blobs)
+        #: Who asks for a manifest mostly asks again: one of 20,000 files takes 0.2 s to read.
+        self._latest: tuple[object, Manifest] | None = None
 
     # --- the folder ---------------------------------------------------------
 
@@ -185,6 +187,9 @@ class Store:
         """
         key = self.canonical(key)
         path = self.layout.manifest(key, commit)
+        now, latest = _stamp(path), self._latest
+        if now is not None and latest is not None and latest[0] == now:
+            return latest[1]
         try:
             data = read_regular(path) if is_commit(commit) else None
         except (FileNotFoundError, NotADirectoryError):
@@ -201,6 +206,8 @@ class Store:
                 f"{path} is the manifest of {manifest.key} at {manifest.commit}",
                 hint="mirror verify --repair fetches it again from upstream",
             )
+        if now is not None:
+            self._latest = (now, manifest)
         return manifest
 
     def missing(self, manifest: Manifest) -> tuple[ManifestFile, ...]:
@@ -297,6 +304,21 @@ class Store:
             self.view.put_refs(key, after)
             write_refs(self.layout.refs(key), self.layout.ref_log(key), before, after)
 
+    def forget_repo(self, key: RepoKey) -> None:
+        """Let a repo go that has no ref and no snapshot any more; what was seen of it stays."""
+        if self.refs(key) or self.commits(key):
+            return
+        self.note_change(key)
+        for alias in [one for one, target in self.aliases().items() if target == key]:
+            self.note_change(alias)
+            self.view.remove_repo(alias)
+            end_alias(self.layout, alias)
+        self.view.remove_repo(key)
+        folder = self.layout.repo(key)
+        with disk_errors(folder), contextlib.suppress(FileNotFoundError):
+            (folder / "refs.json").unlink(missing_ok=True)
+            (folder / "commits").rmdir()
+
     def add_alias(self, alias: RepoKey, target: RepoKey) -> None:
         """Let ``alias`` be another name of ``target``: the id asked for, and the one it has now.
 
@@ -321,6 +343,15 @@ class Store:
         key = self.canonical(key)
         self.note_change(key)
         append_records(self.layout.history(key), [observation.as_json()])
+
+    def add_history(self, key: RepoKey, observations: Iterable[Observation]) -> None:
+        """Take over what another mirror has seen upstream; what is known is not told again."""
+        key = self.canonical(key)
+        there = set(self.history(key))
+        fresh = [one.as_json() for one in observations if one not in there]
+        if fresh:
+            self.note_change(key)
+            append_records(self.layout.history(key), fresh)
 
     def note_change(self, *keys: RepoKey) -> None:
         """Remember that the catalog does not know these repos as they will be in a moment.
@@ -394,6 +425,7 @@ class Store:
             self.view.put_snapshot(manifest)
         merge_journals(self.layout.history(old), self.layout.history(new))
         merge_journals(self.layout.ref_log(old), self.layout.ref_log(new))
+        merge_journals(self.layout.provenance(old), self.layout.provenance(new))
         before = read_refs(self.layout.refs(new))
         after = {**read_refs(self.layout.refs(old)), **before}
         if after != before:
@@ -412,7 +444,7 @@ class Store:
     def _remove_moved(self, old: RepoKey) -> None:
         folder = self.layout.repo(old)
         with disk_errors(folder):
-            for name in ("refs.json", "ref_log.jsonl", "history.jsonl"):
+            for name in ("refs.json", "ref_log.jsonl", "history.jsonl", "provenance.jsonl"):
                 (folder / name).unlink(missing_ok=True)
             if (folder / "commits").is_symlink():
                 (folder / "commits").unlink()
@@ -433,6 +465,15 @@ def _checked_refs(names: Iterable[str], commit: str) -> list[str]:
         if is_commit(name) and name != commit:
             raise BadNameError(f"the ref {name} looks like a commit, but would point at {commit}")
     return checked
+
+
+def _stamp(path: Path) -> object | None:
+    """Give what tells one version of a file from another; ``None`` where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return str(path), found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _absolute(root: Path | str) -> Path:

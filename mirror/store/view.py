@@ -104,6 +104,12 @@ class View:
             tree_path(folder, commit).unlink(missing_ok=True)
             self._discard(folder, folder / "snapshots" / commit)
 
+    def remove_repo(self, key: RepoKey) -> None:
+        """Take the folder of a repo, or the link of an alias, out of the view."""
+        folder = self._layout.view(key)
+        with disk_errors(folder):
+            _remove(folder)
+
     def remove_file(self, key: RepoKey, commit: str, path: str) -> None:
         """Take one damaged file out of the view, so that no client loads it."""
         folder = self._own_folder(key)

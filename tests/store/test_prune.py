@@ -44,7 +44,7 @@ def test_the_newest_older_snapshots_stay(store: Store, keep: int) -> None:
     assert not any(store.blobs.has(digest) for digest in own)
     assert verify(store).findings == ()
     assert plan_prune(store, keep).as_json() == {
-        "snapshots": [], "blobs": [], "leftovers": [], "freed": 0,
+        "refs": [], "snapshots": [], "blobs": [], "leftovers": [], "freed": 0,
     }  # fmt: skip
 
 
