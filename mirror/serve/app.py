@@ -90,7 +90,12 @@ async def _unknown(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["method"] not in READ_METHODS:
         raise only_reading()
     path = scope["path"][:200]
-    raise HubError(404, None, f"This mirror does not answer {path}: it has repos and their files")
+    raise HubError(
+        404,
+        None,
+        f"This mirror does not answer {path}: it has repos and their files"
+        " (/ID/resolve/REVISION/PATH), no web pages",
+    )
 
 
 async def _plain(request: Request, error: Exception) -> Response:

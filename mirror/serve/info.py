@@ -95,7 +95,12 @@ def sibling(file: ManifestFile, *, blobs: bool) -> dict[str, Any]:
 
 def pointer_size(file: ManifestFile) -> int:
     """Give the bytes of the pointer that git keeps in place of an LFS file."""
-    return len(
+    return len(pointer_text(file))
+
+
+def pointer_text(file: ManifestFile) -> str:
+    """Give that pointer."""
+    return (
         "version https://git-lfs.github.com/spec/v1\n"
         f"oid sha256:{file.lfs_sha256}\nsize {file.size}\n"
     )

@@ -16,6 +16,11 @@ from mirror.serve.options import ServeOptions
 
 _HOST: Final = re.compile(r"[A-Za-z0-9.\-]{1,253}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?")
 _NUMBER: Final = re.compile(r"\d{1,9}")
+#: Files come from anybody: a browser shall show them, not run them in our name.
+UNTRUSTED: Final = {
+    "content-security-policy": "default-src 'none'; sandbox",
+    "x-content-type-options": "nosniff",
+}
 #: Repeated parameters of one query.
 _MAX_FIELDS: Final = 1_000
 

@@ -10,6 +10,7 @@ from mirror.serve import lists, small, viewer
 from mirror.serve.history import commits, refs
 from mirror.serve.info import info
 from mirror.serve.options import ServeOptions
+from mirror.serve.raw import raw
 from mirror.serve.repos import READ_METHODS, FileRoute, Handler, RepoRoute
 from mirror.serve.resolve import resolve
 from mirror.serve.shelf import Shelf
@@ -23,6 +24,7 @@ REPO_HANDLERS: Final[dict[str, tuple[frozenset[str], Handler]]] = {
     "refs": (READ_METHODS, refs),
     "commits": (READ_METHODS, commits),
     "resolve": (READ_METHODS, resolve),
+    "raw": (READ_METHODS, raw),
     **small.REPO_HANDLERS,
 }
 

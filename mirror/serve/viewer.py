@@ -2,16 +2,17 @@
 
 Answers as a virtual host (``datasets-server.hub.lab/rows?…``, which the ``datasets``
 library asks) and below ``/datasets-server/``. The shapes are those of the public server.
-What it does not answer, ``/statistics`` above all, is refused with a 501.
+Questions of the public server that it does not answer are refused with a 501.
 """
 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
@@ -21,7 +22,7 @@ from mirror.serve.admission import may_see
 from mirror.serve.errors import HubError, Miss
 from mirror.serve.guard import reader_of
 from mirror.serve.options import ServeOptions
-from mirror.serve.reply import base_url, json_reply, read_query
+from mirror.serve.reply import UNTRUSTED, base_url, json_reply, read_query
 from mirror.serve.shelf import Shelf
 
 if TYPE_CHECKING:
@@ -34,9 +35,10 @@ _AT_ONCE: Final = 4
 #: What is answered: the names of ``viewer_answers.ANSWERS``.
 ANSWERED: Final = frozenset(
     {"is-valid", "splits", "info", "size", "parquet", "first-rows", "rows", "search", "filter"}
+    | {"statistics", "assets"}
 )
 _MISSING: Final = "DatasetNotFoundError"
-_UNANSWERED: Final = frozenset({"statistics", "opt-in-out-urls", "croissant"})
+_UNANSWERED: Final = frozenset({"opt-in-out-urls", "croissant"})
 
 
 def routes(shelf: Shelf, options: ServeOptions) -> list[BaseRoute]:
@@ -79,13 +81,12 @@ class ViewerRoute(BaseRoute):
         name = scope["mirror.question"]
         if name in _UNANSWERED:
             raise HubError(501, "NotImplemented", f"This mirror does not answer /{name}")
-        value, revision = await to_thread.run_sync(
-            self._answer, name, request, limiter=self._limiter
-        )
-        await json_reply(value, {"x-revision": revision})(scope, receive, send)
+        response = await to_thread.run_sync(self._answer, name, request, limiter=self._limiter)
+        await response(scope, receive, send)
 
-    def _answer(self, name: str, request: Request) -> tuple[Any, str]:
-        from mirror.serve.viewer_answers import ANSWERS, Question, needed
+    def _answer(self, name: str, request: Request) -> Response:
+        from mirror.serve.viewer_answers import ANSWERS
+        from mirror.serve.viewer_question import Question, needed
 
         fields = read_query(request)
         data_set = self._data_set(request, needed(fields, "dataset"))
@@ -98,7 +99,11 @@ class ViewerRoute(BaseRoute):
             data_sets=self.data_sets,
             data_set=data_set,
         )
-        return ANSWERS[name](question), data_set.manifest.commit
+        headers = {"x-revision": data_set.manifest.commit}
+        answer = ANSWERS[name](question)
+        if isinstance(answer, dict):
+            return json_reply(answer, headers)
+        return Response(answer.data, 200, {**headers, **UNTRUSTED}, answer.content_type)
 
     def _data_set(self, request: Request, repo_id: str) -> DataSet:
         """Give the data set that is asked for, if it is here and theirs to read."""

@@ -3,86 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
 from mirror.catalog.record.subsets import Subset
-from mirror.serve.errors import HubError
-from mirror.serve.reply import number
-from mirror.serve.shelf import Shelf
-from mirror.serve.viewer_data import MAX_ROWS, DataSet, DataSets, Part
-from mirror.serve.viewer_features import Cells, as_list
-from mirror.serve.viewer_files import Row, Walk, format_of
-from mirror.serve.viewer_where import parse_where
+from mirror.serve.viewer_data import Part
+from mirror.serve.viewer_files import format_of
+from mirror.serve.viewer_question import Question
+from mirror.serve.viewer_rows import asset, filtered, first_rows, rows, search, statistics
+from mirror.serve.viewer_sources import Asset
 
 #: Where the Hub keeps its conversion of a data set.
 PARQUET_REF: Final = "refs/convert/parquet"
 _BUILDERS: Final = {"parquet": "parquet", "lines": "json", "json": "json", "csv": "csv"}
 _VERSION: Final = {"version_str": "0.0.0", "major": 0, "minor": 0, "patch": 0}
-#: Characters of what is searched for, and how deep in a row it is looked for.
-_MAX_QUERY: Final = 300
-_MAX_DEPTH: Final = 32
-
-
-@dataclass(frozen=True)
-class Question:
-    """A request for a data set that is here."""
-
-    dataset: str
-    """Its id, as it is now."""
-    fields: Mapping[str, Sequence[str]]
-    base: str
-    """Where the Hub itself is: ``http://hub.lab``."""
-    shelf: Shelf
-    data_sets: DataSets
-    data_set: DataSet
-
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        """The splits it asks for.
-
-        Raises:
-            HubError: 404, there is no such subset.
-        """
-        subset = self.fields.get("config", (None,))[-1]
-        found = self.data_set.parts(subset)
-        if subset is not None and not found:
-            raise HubError(404, "ConfigNotFoundError", "The dataset has no such config here")
-        return found
-
-    def part(self) -> Part:
-        """Give the one split it asks for.
-
-        Raises:
-            HubError: 422, it does not say which; 404, there is none.
-        """
-        subset, split = needed(self.fields, "config"), needed(self.fields, "split")
-        found = self.data_set.parts(subset, split)
-        if not found:
-            raise HubError(404, "SplitNotFoundError", "The config or the split does not exist here")
-        return found[0]
-
-    def named(self, part: Part) -> dict[str, Any]:
-        """Give what every item about a split begins with."""
-        return {"dataset": self.dataset, "config": part.subset, "split": part.split.name}
-
-
-def needed(fields: Mapping[str, Sequence[str]], name: str) -> str:
-    """Give a parameter that must be there.
-
-    Raises:
-        HubError: 422, it is missing.
-    """
-    text = fields.get(name, ("",))[-1]
-    if not text:
-        raise HubError(422, "MissingRequiredParameterError", f"Parameter '{name}' is required")
-    return text
 
 
 def _is_valid(asked: Question) -> dict[str, bool]:
     can = any(part.problem is None for part in asked.data_set.parts())
-    return {"preview": can, "viewer": can, "search": can, "filter": can, "statistics": False}
+    return dict.fromkeys(("preview", "viewer", "search", "filter", "statistics"), can)
 
 
 def _splits(asked: Question) -> dict[str, Any]:
@@ -152,6 +91,8 @@ def _info_of(asked: Question, subset: Subset) -> dict[str, Any]:
 
 
 def _builder(part: Part | None) -> str | None:
+    if part is not None and part.folder is not None:
+        return f"{part.folder.column}folder"
     kind = None if part is None else format_of(part.files[0].path)
     return None if kind is None else _BUILDERS[kind]
 
@@ -190,7 +131,7 @@ def _size(asked: Question) -> dict[str, Any]:
 
 def _sizes(parts: Sequence[Part]) -> dict[str, Any]:
     """Add up; the number of rows is unknown where one of them is."""
-    rows = [part.split.rows for part in parts]
+    rows = [part.rows for part in parts]
     return {
         "num_bytes_original_files": sum(map(_file_bytes, parts)),
         "num_bytes_parquet_files": sum(_file_bytes(part) for part in parts if part.is_parquet),
@@ -212,11 +153,17 @@ def _parquet(asked: Question) -> dict[str, Any]:
     if not found:
         found = list(_own_parquet(asked, parts))
         failed = [
-            {**asked.named(part), "error": {"error": part.problem or "it is not Parquet"}}
+            {**asked.named(part), "error": {"error": part.problem or _other(part)}}
             for part in parts
             if not part.is_parquet
         ]
     return {"parquet_files": found, "partial": False, **_done(failed)}
+
+
+def _other(part: Part) -> str:
+    """Say which file of it, that could be read, is no Parquet."""
+    path = next(file.path for file in part.files if not file.path.endswith(".parquet"))
+    return f"{path} is not Parquet, and {PARQUET_REF} is not in this mirror"
 
 
 def _converted(asked: Question) -> Iterator[dict[str, Any]]:
@@ -244,99 +191,17 @@ def _located(asked: Question, revision: str, path: str, size: int) -> dict[str, 
     return {"url": f"{where}/{quote(path)}", "filename": name, "size": size}
 
 
-# --- rows -------------------------------------------------------------------------
-
-
-def _first_rows(asked: Question) -> dict[str, Any]:
-    part = asked.part()
-    rows = Cells().rows(enumerate(asked.data_sets.rows(part, 0, MAX_ROWS)))
-    return {
-        **asked.named(part),
-        "features": as_list(asked.data_sets.columns(part)),
-        "rows": rows,
-        "truncated": len(rows) == MAX_ROWS and part.split.rows != MAX_ROWS,
-    }
-
-
-def _rows(asked: Question) -> dict[str, Any]:
-    part, (offset, length) = asked.part(), _page(asked)
-    rows = asked.data_sets.rows(part, offset, length)
-    return {
-        "features": as_list(asked.data_sets.columns(part)),
-        "rows": Cells().rows(enumerate(rows, offset)),
-        "num_rows_total": part.split.rows,
-        "num_rows_per_page": MAX_ROWS,
-        "partial": False,
-    }
-
-
-def _search(asked: Question) -> dict[str, Any]:
-    """Rows with all words somewhere in their text."""
-    part = asked.part()
-    words = needed(asked.fields, "query")[:_MAX_QUERY].casefold().split()
-
-    def fits(row: Mapping[str, Any]) -> bool:
-        text = " ".join(_texts(row)).casefold()
-        return all(word in text for word in words)
-
-    return _found(asked, part, fits)
-
-
-def _filter(asked: Question) -> dict[str, Any]:
-    """Rows of which a condition is true."""
-    part, condition = asked.part(), parse_where(needed(asked.fields, "where"))
-    if "orderby" in asked.fields:
-        message = "Parameter 'orderby' is not known to a mirror: rows are in their own order"
-        raise HubError(422, "InvalidParameterError", message)
-    return _found(asked, part, lambda row: condition(row) is True)
-
-
-def _found(asked: Question, part: Part, fits: Callable[[Row], bool]) -> dict[str, Any]:
-    """Read rows until the time is up; those that fit and are on the page are told."""
-    offset, length = _page(asked)
-    walk, cells, found, total, late = Walk(), Cells(), list[dict[str, Any]](), 0, False
-    for index, row in enumerate(asked.data_sets.walk(part, walk)):
-        if fits(row):
-            total += 1
-            if offset < total <= offset + length:
-                found.append(cells.row(index, row))
-        if late := walk.is_late:
-            break
-    return {
-        "features": as_list(asked.data_sets.columns(part)),
-        "rows": found,
-        "num_rows_total": total,
-        "num_rows_per_page": MAX_ROWS,
-        "partial": late,
-    }
-
-
-def _texts(value: object, depth: int = 0) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping | list) and depth < _MAX_DEPTH:
-        for item in value.values() if isinstance(value, Mapping) else value:
-            yield from _texts(item, depth + 1)
-
-
-def _page(asked: Question) -> tuple[int, int]:
-    offset = number(asked.fields, "offset", 0)
-    length = number(asked.fields, "length", MAX_ROWS)
-    if length > MAX_ROWS:
-        message = f"Parameter 'length' must not be greater than {MAX_ROWS}"
-        raise HubError(422, "InvalidParameterError", message)
-    return offset, length
-
-
 #: Question → what answers it.
-ANSWERS: Final[Mapping[str, Callable[[Question], dict[str, Any]]]] = {
+ANSWERS: Final[Mapping[str, Callable[[Question], dict[str, Any] | Asset]]] = {
     "is-valid": _is_valid,
     "splits": _splits,
     "info": _info,
     "size": _size,
     "parquet": _parquet,
-    "first-rows": _first_rows,
-    "rows": _rows,
-    "search": _search,
-    "filter": _filter,
+    "first-rows": first_rows,
+    "rows": rows,
+    "search": search,
+    "filter": filtered,
+    "statistics": statistics,
+    "assets": asset,
 }

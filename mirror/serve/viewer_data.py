@@ -9,8 +9,12 @@ Blocks: call it in a thread.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain, islice
 from typing import Any, Final
 
@@ -22,13 +26,25 @@ from mirror.errors import MirrorError
 from mirror.names import RepoKey
 from mirror.serve.errors import HubError
 from mirror.serve.shelf import Kept, Shelf
-from mirror.serve.viewer_files import Reading, Walk, columns_of, format_of, rows_of
+from mirror.serve.viewer_card import Features, stated_features, with_stated
+from mirror.serve.viewer_files import Reading, Row, Walk, columns_of, format_of, rows_of
+from mirror.serve.viewer_folders import (
+    Folder,
+    file_rows,
+    find_folders,
+    folder_features,
+    noted_row,
+)
+from mirror.serve.viewer_memory import Remembered
 from mirror.store import Manifest, ManifestFile
 
 #: Rows of a page, as on the public server.
 MAX_ROWS: Final = 100
 #: Data sets whose parts are kept: some kilobytes each.
 _KEPT: Final = 200
+
+#: Files of a split that are asked for their columns.
+_ASKED: Final = 20
 
 NO_ROWS: Final = "RowsUnavailable"
 
@@ -41,14 +57,21 @@ class Part:
     split: Split
     files: tuple[ManifestFile, ...]
     """In the order of their rows."""
+    folder: Folder | None = None
+    """Where it is one of images or sounds."""
+    stated: Features = field(default_factory=dict)
+    """What the card says of columns that a file cannot say."""
 
-    @property
+    @cached_property
     def problem(self) -> str | None:
         """Why its rows cannot be read here; ``None`` where they can."""
         if not self.files:
             return "no file of this mirror is known to hold it"
-        if absent := next((file for file in self.files if not file.present), None):
+        needed = self.files if self.folder is None else self.folder.needed
+        if absent := next((file for file in needed if not file.present), None):
             return f"{absent.path} is not in this mirror"
+        if self.folder is not None:
+            return None
         if odd := next((file for file in self.files if format_of(file.path) is None), None):
             return f"{odd.path} is of a format that this mirror does not read rows from"
         return None
@@ -56,7 +79,24 @@ class Part:
     @property
     def is_parquet(self) -> bool:
         """Whether all of it is there, as Parquet."""
-        return self.problem is None and all(f.path.endswith(".parquet") for f in self.files)
+        if self.problem is not None or self.folder is not None:
+            return False
+        return all(file.path.endswith(".parquet") for file in self.files)
+
+    @cached_property
+    def identity(self) -> str:
+        """What its rows and columns come from, as a hash: names and bytes of its files."""
+        said = [self.subset, self.split.name, self.stated, self.folder and self.folder.labels]
+        used = [*self.files, *(self.folder.metadata if self.folder is not None else ())]
+        files = [(file.path, file.sha256, file.present) for file in used]
+        return hashlib.sha256(json.dumps([said, files]).encode()).hexdigest()
+
+    @property
+    def rows(self) -> int | None:
+        """How many rows it has, where that is known."""
+        if self.folder is not None and not self.folder.metadata:
+            return len(self.folder.files)
+        return self.split.rows
 
 
 @dataclass(frozen=True)
@@ -65,16 +105,28 @@ class DataSet:
 
     manifest: Manifest
     subsets: tuple[Subset, ...]
+    stated: Mapping[str, Features] = field(default_factory=dict)
+    """By subset, what the card says of columns."""
+
+    @cached_property
+    def _all(self) -> tuple[Part, ...]:
+        known = {file.path: file for file in self.manifest.files}
+        return tuple(part for subset in self.subsets for part in self._parts(subset, known))
+
+    def _parts(self, subset: Subset, known: Mapping[str, ManifestFile]) -> Iterator[Part]:
+        files = [
+            tuple(known[path] for path in split.paths if path in known) for split in subset.splits
+        ]
+        folders = find_folders(files, known)
+        for split, own, folder in zip(subset.splits, files, folders, strict=True):
+            yield Part(subset.name, split, own, folder, self.stated.get(subset.name, {}))
 
     def parts(self, subset: str | None = None, split: str | None = None) -> tuple[Part, ...]:
         """Give its splits; those of one name."""
-        files = {file.path: file for file in self.manifest.files}
         return tuple(
-            Part(one.name, part, tuple(files[path] for path in part.paths if path in files))
-            for one in self.subsets
-            if subset in (None, one.name)
-            for part in one.splits
-            if split in (None, part.name)
+            part
+            for part in self._all
+            if subset in (None, part.subset) and split in (None, part.split.name)
         )
 
 
@@ -83,6 +135,8 @@ class DataSets:
 
     def __init__(self, shelf: Shelf) -> None:
         self.shelf = shelf
+        self.remembered = Remembered()
+        """Figures, which take long to make."""
         self._kept: Kept[DataSet | None] = Kept(_KEPT)
 
     def get(self, key: RepoKey) -> DataSet | None:
@@ -99,8 +153,10 @@ class DataSets:
             source = read_source(store, key)
             if source is None:
                 return None
-            subsets = draft_of(source).subsets
-            return DataSet(source.manifest, fill_rows(store, subsets, source.manifest.files))
+            draft = draft_of(source)
+            subsets = fill_rows(store, draft.subsets, source.manifest.files)
+            stated = stated_features(draft.data, source.infos)
+            return DataSet(source.manifest, subsets, stated)
         except MirrorError as error:
             raise HubError(500, "DamagedError", "The record of this data set is damaged") from error
 
@@ -110,9 +166,20 @@ class DataSets:
         Raises:
             HubError: they cannot be read.
         """
-        return columns_of(self._readings(part)[0])
+        return self.remembered.get(f"columns {part.identity}", lambda: self._columns(part))
 
-    def rows(self, part: Part, offset: int, length: int) -> Iterator[dict[str, Any]]:
+    def _columns(self, part: Part) -> dict[str, Any]:
+        """Those of all files, for CSV files of one split may differ; Parquet files do not."""
+        readings = self.readings(part)
+        found = columns_of(readings[0]) if readings else {}
+        for file in [] if part.is_parquet else readings[1:_ASKED]:
+            with suppress(HubError):  # its rows are refused when somebody asks for them
+                found = {**found, **{k: v for k, v in columns_of(file).items() if k not in found}}
+        if part.folder is not None:
+            return folder_features(part.folder, found)
+        return with_stated(found, part.stated)
+
+    def rows(self, part: Part, offset: int, length: int) -> Iterator[Row]:
         """Give rows from ``offset``, at most ``length`` and :data:`MAX_ROWS`, one by one.
 
         Raises:
@@ -120,15 +187,32 @@ class DataSets:
         """
         return islice(self.walk(part, Walk(offset)), min(length, MAX_ROWS))
 
-    def walk(self, part: Part, walk: Walk) -> Iterator[dict[str, Any]]:
+    def walk(self, part: Part, walk: Walk) -> Iterator[Row]:
         """Go through the rows; reads as far as they are taken.
 
         Raises: as :meth:`rows`.
         """
-        return chain.from_iterable(rows_of(file, walk) for file in self._readings(part))
+        readings, folder = self.readings(part), part.folder
+        if folder is None:
+            return chain.from_iterable(rows_of(file, walk) for file in readings)
+        if not folder.metadata:
+            return file_rows(folder, walk)
+        return (
+            noted_row(folder, file.path, row) for file in readings for row in rows_of(file, walk)
+        )
 
-    def _readings(self, part: Part) -> list[Reading]:
+    def readings(self, part: Part) -> list[Reading]:
+        """Give the files that its rows are read from: of a folder, its metadata.
+
+        Raises:
+            HubError: 404, one is not here.
+        """
         if (problem := part.problem) is not None:
             raise HubError(404, NO_ROWS, f"The rows cannot be read: {problem}")
-        blobs = self.shelf.store.blobs
-        return [Reading(blobs.path(str(file.sha256)), file.path) for file in part.files]
+        if part.folder is None:
+            return [self.reading(file) for file in part.files]
+        return [self.reading(file) for file in part.folder.metadata]
+
+    def reading(self, file: ManifestFile) -> Reading:
+        """Give where the bytes of a file are."""
+        return Reading(self.shelf.store.blobs.path(str(file.sha256)), file.path)

@@ -72,6 +72,10 @@ class Walk:
 
     left: int = 0
     """Rows to pass over before the first that is wanted."""
+    columns: tuple[str, ...] | None = None
+    """Those that are needed; a file of rows gives all of them even so."""
+    read: int = 0
+    """Bytes of the lines of JSON that were rows."""
     end: float = field(default_factory=lambda: time.monotonic() + SECONDS)
 
     @property
@@ -100,7 +104,7 @@ def rows_of(file: Reading, walk: Walk) -> Iterator[Row]:
         HubError: 501, out of bounds; 500, they cannot be read.
     """
     read = {"parquet": _parquet, "lines": _lines, "json": _json, "csv": _csv}
-    with _refusing(file):
+    with refusing(file):
         yield from read[format_of(file.path) or "lines"](file, walk)
 
 
@@ -109,12 +113,12 @@ def columns_of(file: Reading) -> dict[str, Any]:
 
     Raises: as :func:`rows_of`.
     """
-    with _refusing(file):
+    with refusing(file):
         import pyarrow  # type: ignore[import-untyped]
 
         kind = format_of(file.path)
         if kind in {"parquet", "csv"}:
-            schema = _parquet_file(file).schema_arrow if kind == "parquet" else _schema(file)
+            schema = parquet_file(file).schema_arrow if kind == "parquet" else _schema(file)
             noted = noted_features((schema.metadata or {}).get(b"huggingface"))
             return noted or {column.name: feature_of(column.type) for column in schema}
         rows = list(islice(rows_of(file, Walk()), _SAMPLED))
@@ -128,7 +132,7 @@ def columns_of(file: Reading) -> dict[str, Any]:
 
 
 @contextmanager
-def _refusing(file: Reading) -> Iterator[None]:
+def refusing(file: Reading) -> Iterator[None]:
     """Give every fault of a file one form, which does not say where it lies on our disk."""
     try:
         yield
@@ -143,7 +147,8 @@ def _refusing(file: Reading) -> Iterator[None]:
 # --- Parquet ----------------------------------------------------------------------
 
 
-def _parquet_file(file: Reading) -> Any:
+def parquet_file(file: Reading) -> Any:
+    """Open a Parquet file; its footer has a bound."""
     from pyarrow import parquet
 
     return parquet.ParquetFile(
@@ -152,7 +157,16 @@ def _parquet_file(file: Reading) -> Any:
 
 
 def _parquet(file: Reading, walk: Walk) -> Iterator[Row]:
-    with _parquet_file(file) as opened:
+    yield from _of_batches(parquet_batches(file, walk), walk)
+
+
+def parquet_batches(file: Reading, walk: Walk, most: int = _BATCH) -> Iterator[Any]:
+    """Give record batches of up to ``most`` rows, without row groups that are passed over.
+
+    Raises:
+        HubError: 501, a row group is too large to be decoded.
+    """
+    with parquet_file(file) as opened:
         for number in range(opened.metadata.num_row_groups):
             group = opened.metadata.row_group(number)
             if walk.left >= group.num_rows:
@@ -160,8 +174,9 @@ def _parquet(file: Reading, walk: Walk) -> Iterator[Row]:
                 continue
             if group.total_byte_size > MAX_ROW_GROUP:
                 raise HubError(501, "TooBigContentError", "A row group is too large to be read")
-            batches = opened.iter_batches(_BATCH, row_groups=[number], use_threads=False)
-            yield from _of_batches(batches, walk)
+            yield from opened.iter_batches(
+                most, row_groups=[number], columns=walk.columns, use_threads=False
+            )
 
 
 def _of_batches(batches: Any, walk: Walk) -> Iterator[Row]:
@@ -192,6 +207,7 @@ def _lines(file: Reading, walk: Walk) -> Iterator[Row]:
             if walk.left:
                 walk.left -= 1
             else:
+                walk.read += len(line)
                 yield _row(json.loads(line))
 
 
@@ -220,8 +236,13 @@ def _row(value: object) -> Row:
 
 
 def _csv(file: Reading, walk: Walk) -> Iterator[Row]:
+    yield from _of_batches(csv_batches(file), walk)
+
+
+def csv_batches(file: Reading) -> Iterator[Any]:
+    """Give record batches of a CSV, each of about a megabyte of text."""
     with _opened(file) as stream, _csv_reader(file, stream, _schema(file)) as reader:
-        yield from _of_batches(reader, walk)
+        yield from reader
 
 
 def _schema(file: Reading) -> Any:

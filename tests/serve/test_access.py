@@ -264,11 +264,12 @@ class TestClients:
         secret = tokens.create("class", ["*"] if gated else ["models/*"])
         headers = {"authorization": f"Bearer {secret}"}
         viewer = ("is-valid", "splits", "info", "parquet", "size")
-        rows = ("first-rows", "rows", "search", "filter")
+        rows = ("first-rows", "rows", "search", "filter", "statistics", "assets")
         paths = [
             *(f"/api/{KLUE}{rest}" for rest in ("", "/revision/main", "/tree/main", "/refs")),
             *(f"/api/{KLUE}{rest}" for rest in ("/commits/main", "/auth-check", "?blobs=true")),
             *(f"/{KLUE}/resolve/main/{name}" for name in ("README.md", "sts/train.csv", "no")),
+            *(f"/{KLUE}/raw/main/{name}" for name in ("README.md", "sts/train.csv", "no")),
             *(f"/datasets-server/{name}?dataset=klue/klue" for name in viewer),
             *(
                 f"/datasets-server/{name}?dataset=klue/klue&config=sts&split=train&query=a&where=1"

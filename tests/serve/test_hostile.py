@@ -185,9 +185,9 @@ def test_a_new_sync_is_seen_without_a_restart(own_root: Path) -> None:
 
 #: Pieces that mean something to a router, and some that mean nothing.
 WORDS = """
-api models datasets spaces klue roberta-small gpt2 main HEAD resolve tree revision refs commits
-paths-info convert parquet config.json sts .. . %2e%2e %2F %00 %ff %u0041 %zz v1.0 - ~ ? & = ; %25
-refs%2Fconvert%2Fparquet datasets-server splits rows whoami-v2 auth-check é 한국
+api models datasets spaces klue roberta-small gpt2 main HEAD resolve raw blob tree revision
+refs commits paths-info convert parquet config.json sts .. . %2e%2e %2F %00 %ff %u0041 %zz v1.0 -
+~ ? & = ; %25 refs%2Fconvert%2Fparquet datasets-server splits rows whoami-v2 auth-check é 한국
 """
 PARAMETERS = "expand recursive limit cursor blobs filter search sort author dataset config offset"
 PIECES = st.sampled_from([*WORDS.split(), "", "a" * 300])
@@ -229,13 +229,13 @@ QUESTIONS_TEXT = """
 /api/datasets/klue/klue/commits/main /healthz /metrics /datasets-server/rows
 /datasets-server/filter /datasets-server/search /datasets-server/splits /datasets-server/info
 /datasets-server/statistics /datasets-server/first-rows /datasets-server/parquet
-/datasets-server/size /datasets-server/is-valid
+/datasets-server/size /datasets-server/is-valid /datasets-server/assets
 """
 QUESTIONS = st.sampled_from(QUESTIONS_TEXT.split())
 NAMES_TEXT = """
 expand recursive limit cursor blobs filter search sort direction author full config cardData
 pipeline_tag gated num_parameters securityStatus dataset split offset length where query orderby
-include_prs revision
+include_prs revision row cell
 """
 NAMES = st.sampled_from(NAMES_TEXT.split())
 VALUES_TEXT = """

@@ -195,13 +195,22 @@ def test_the_datasets_library_takes_what_info_says(served: str, tmp_path: Path) 
         ("rows", {"dataset": QA, "config": "default", "split": "x"}, 404, "SplitNotFoundError"),
         ("rows", {"dataset": QA, "config": "default", "split": "train", "length": 101}, 422,
          "InvalidParameterError"),
-        ("first-rows", {"dataset": "sample-lab/shapes", "config": "default", "split": "train"},
+        ("first-rows", {"dataset": "acme/names", "config": "default", "split": "train"},
          404, "RowsUnavailable"),
-        ("statistics", {"dataset": QA}, 501, "NotImplemented"),
+        ("statistics", {"dataset": QA}, 422, "MissingRequiredParameterError"),
+        ("croissant", {"dataset": QA}, 501, "NotImplemented"),
         ("filter", {"dataset": QA, "config": "default", "split": "train", "where": "a ="}, 422,
          "InvalidParameterError"),
         ("filter", {"dataset": QA, "config": "default", "split": "train", "where": "a=1",
                     "orderby": "a"}, 422, "InvalidParameterError"),
+        ("filter", {"dataset": QA, "config": "default", "split": "train", "orderby": "id; drop"},
+         422, "InvalidParameterError"),
+        ("filter", {"dataset": QA, "config": "default", "split": "train", "orderby": "answers"},
+         422, "InvalidParameterError"),
+        ("assets", {"dataset": QA, "config": "default", "split": "train", "cell": "id"}, 422,
+         "MissingRequiredParameterError"),
+        ("assets", {"dataset": QA, "config": "default", "split": "train", "cell": "id",
+                    "revision": "0" * 40}, 404, "AssetNotFoundError"),
     ],
 )  # fmt: skip
 def test_refusals_have_a_status_a_code_and_a_reason(
@@ -251,15 +260,27 @@ def test_cells_are_json_whatever_is_in_them_and_have_a_bound() -> None:
 
 
 @given(
-    name=st.sampled_from(
-        ["info", "splits", "rows", "first-rows", "search", "filter", "size", "parquet"]
-    ),
+    name=st.sampled_from(sorted(ANSWERS)),
     fields=st.dictionaries(
-        st.sampled_from(["dataset", "config", "split", "offset", "length", "query", "where"]),
+        st.sampled_from(
+            [
+                "dataset",
+                "config",
+                "split",
+                "offset",
+                "length",
+                "query",
+                "where",
+                "orderby",
+                "row",
+                "cell",
+                "revision",
+            ]
+        ),
         st.one_of(
             st.text(max_size=20),
             st.integers().map(str),
-            st.sampled_from([QA, KLUE, "default", "sts", "train", "validation"]),
+            st.sampled_from([QA, KLUE, "default", "sts", "train", "validation", '"id" DESC']),
         ),
     ),
 )
