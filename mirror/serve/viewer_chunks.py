@@ -24,8 +24,11 @@ from mirror.serve.viewer_files import (
 )
 from mirror.serve.viewer_folders import RepoFile
 
-#: Rows of a chunk.
+#: Rows of a chunk of JSON.
 _ROWS: Final = 1_000
+#: Of Parquet, where a text that is written once may stand in every row. A million rows take
+#: 1.1 seconds so, and 0.4 in chunks of 1,000.
+_PARQUET_ROWS: Final = 100
 #: Bytes of a chunk of Parquet, by its footer, and of one of JSON, as text.
 _MAX_CHUNK: Final = 64 << 20
 _MAX_TEXT: Final = 4 << 20
@@ -74,7 +77,7 @@ def _chunk_rows(file: Reading) -> int:
         footer = opened.metadata
         groups = range(footer.num_row_groups)
         most = max((_row_bytes(footer.row_group(number)) for number in groups), default=1)
-    return max(1, min(_ROWS, _MAX_CHUNK // most))
+    return max(1, min(_PARQUET_ROWS, _MAX_CHUNK // most))
 
 
 def _row_bytes(group: Any) -> int:

@@ -62,9 +62,11 @@ def album(folder: Path) -> bytes:
 def sounds(folder: Path) -> bytes:
     """Write sounds inside Parquet, with the note that ``datasets`` leaves there."""
     features = {"audio": {"_type": "Audio"}, "text": {"dtype": "string", "_type": "Value"}}
+    features["page"] = {"dtype": "binary", "_type": "Value"}
     rows = {
         "audio": [{"bytes": sound(1 + n / 4), "path": None} for n in range(9)],
         "text": [f"소리 {n}" for n in range(9)],
+        "page": [b"<html><script>alert(1)</script></html>"] * 9,
     }
     note = {"huggingface": json.dumps({"info": {"features": features}})}
     path = folder / "sounds.parquet"

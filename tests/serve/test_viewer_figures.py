@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from mirror.serve.viewer_figures import Tally, figures_of
 
-WHOLE = st.lists(st.none() | st.integers(-(2**53), 2**53), max_size=60)
+# Few numbers, so that many lie on the edge of a bin.
+WHOLE = st.lists(st.none() | st.integers(0, 30) | st.integers(-(2**53), 2**53), max_size=60)
 REAL = st.lists(
     st.none() | st.floats(-1e12, 1e12) | st.sampled_from([math.nan, math.inf, -math.inf, 0.0]),
     max_size=60,
@@ -86,6 +87,14 @@ def test_floating_numbers(values: list[float | None]) -> None:
     assert found is not None
     assert "float" == found[0]
     check(found[1], [v for v in values if v is not None and math.isfinite(v)], len(values))
+
+
+def test_a_number_on_an_edge_belongs_to_the_bin_above() -> None:
+    found = told([pyarrow.array([*range(11)] * 2)])
+    assert found is not None
+    assert {"hist": [4, 4, 4, 4, 4, 2], "bin_edges": [0, 2, 4, 6, 8, 10, 10]} == found[1][
+        "histogram"
+    ]
 
 
 def test_the_histogram_of_floats_is_that_of_numpy() -> None:

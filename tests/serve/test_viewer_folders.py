@@ -33,6 +33,8 @@ FOLDERS: dict[str, dict[str, Any]] = {
     "flat": {"x.png": PNG, "y.png": picture(1, 1), "notes.txt": "hello"},
     "splits": {f"{s}/{k}/{k}.png": PNG for s, k in (("train", "a"), ("train", "b"), ("test", "c"))},
     "noted": {"metadata.csv": NOTES, "a.png": picture(1, 2), "b.png": picture(7, 8)},
+    "above": {"metadata.csv": NOTES}
+    | {f"{s}/{k}/{k}.png": PNG for s in ("train", "test") for k in ("a", "b")},
     "deep": {"train/metadata.jsonl": LINES, **PAIRS},
     "sounds": {f"{kind}/{n}.wav": sound(n / 10) for kind in ("a", "b") for n in (1, 2)},
 }

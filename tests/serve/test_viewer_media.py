@@ -46,6 +46,12 @@ def test_seconds_of_a_wav(seconds: float) -> None:
     assert ("audio/wav", seconds) == (media_type(body[:16]), audio_seconds(io.BytesIO(body)))
 
 
+def test_a_wav_with_a_note_of_odd_length_before_its_sound() -> None:
+    body = sound(1.5)
+    note = b"LIST\x03\0\0\0abc\0"
+    assert 1.5 == audio_seconds(io.BytesIO(body[:12] + note + body[12:36] + note + body[36:]))
+
+
 def test_seconds_of_a_flac() -> None:
     packed = (44_100 << 44 | 1 << 41 | 15 << 36 | 88_200).to_bytes(8, "big")
     body = b"fLaC\x80\0\0\x22" + bytes(10) + packed + bytes(16)

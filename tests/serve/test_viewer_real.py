@@ -238,7 +238,9 @@ def test_sounds_in_parquet(made: str) -> None:
         cell["type"], body.headers["content-type"], body.content[:4],
     )  # fmt: skip
     found = told(made, SOUNDS)
-    assert "audio" == found["audio"]["column_type"]
+    assert {"audio": "audio", "text": "string_label"} == {
+        name: one["column_type"] for name, one in found.items()
+    }
     check_numbers({**found["audio"], "column_type": "float"}, [1 + n / 4 for n in range(9)], 9)
 
 
@@ -261,6 +263,12 @@ def test_what_is_no_picture_is_not_served(made: str, change: dict[str, Any]) -> 
     asked = {"row": "0", "cell": "photo", "revision": revision}
     assert 200 == ask(made, "assets", ALBUM, **asked).status_code
     answer = ask(made, "assets", ALBUM, **{**asked, **change})
+    assert (404, "AssetNotFoundError") == (answer.status_code, answer.headers["x-error-code"])
+
+
+def test_what_a_browser_would_run_is_not_served(made: str) -> None:
+    revision = ask(made, "rows", SOUNDS).headers["x-revision"]
+    answer = ask(made, "assets", SOUNDS, row="0", cell="page", revision=revision)
     assert (404, "AssetNotFoundError") == (answer.status_code, answer.headers["x-error-code"])
 
 
