@@ -22,6 +22,7 @@ ALBUM = "acme/album"
 SOUNDS = "acme/sounds"
 PETS = "acme/pets"
 ODD = "acme/odd"
+CARDED = "acme/carded"
 
 
 def picture(width: int, height: int, kind: str = "PNG") -> bytes:
@@ -117,6 +118,27 @@ def odd_rows() -> list[dict[str, object]]:
     ]
 
 
+CARD = """---
+dataset_info:
+  features:
+  - name: label
+    dtype:
+      class_label:
+        names: {'0': 부정, '1': 긍정}
+  - name: text
+    dtype: string
+---
+"""
+
+
+def plain_table(folder: Path) -> bytes:
+    """Write labels as bare numbers, with no note of the library."""
+    path = folder / "plain.parquet"
+    columns = {"label": [0, 1, 0], "text": ["나쁨", "좋음", "별로"]}
+    pyarrow.parquet.write_table(pyarrow.table(columns), path)
+    return path.read_bytes()
+
+
 def empty_table(folder: Path) -> bytes:
     """Write a split without rows."""
     path = folder / "none.parquet"
@@ -130,6 +152,8 @@ def add_made(hub: FakeHub, folder: Path) -> None:
     """Add the data sets that are made here."""
     hub.add_repo("dataset", ALBUM, {"data/train-00000-of-00001.parquet": album(folder)})
     hub.add_repo("dataset", SOUNDS, {"data/train-00000-of-00001.parquet": sounds(folder)})
+    carded = {"README.md": CARD, "data/train.parquet": plain_table(folder)}
+    hub.add_repo("dataset", CARDED, carded)
     pets = {
         f"{split}/{kind}/{n}.jpg": picture(20 + n, 10, "JPEG")
         for split in ("train", "test")

@@ -8,7 +8,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import statistics
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
@@ -25,20 +28,23 @@ from hypothesis import strategies as st
 from PIL import Image
 from starlette.testclient import TestClient
 
+from mirror import Mirror
 from mirror.serve import viewer_chunks, viewer_statistics
 from mirror.serve.app import create_app
 from tests.corpus import hub_repo, needs_corpus
-from tests.fakehub import FakeHub
+from tests.fakehub import FakeHub, serve
 from tests.serve.conftest import serving
 from tests.serve.real import (
     ALBUM,
     ALBUM_SIZES,
+    CARDED,
     GLYPHS,
     ODD,
     PETS,
     SOUNDS,
     add_corpus,
     add_made,
+    empty_table,
     make_mirror,
     odd_rows,
 )
@@ -282,6 +288,38 @@ def test_pictures_have_their_widths_as_figures(made: str) -> None:
     assert {"cat": 4, "고양이": 4} == pets["label"]["column_statistics"]["frequencies"]
 
 
+LOAD = """
+import datasets, json, sys
+from datasets.utils import _dataset_viewer as viewer
+from huggingface_hub import HfApi
+found = {}
+for name in sys.argv[1:]:
+    told = viewer.get_exported_dataset_infos(name, HfApi().dataset_info(name).sha, None)
+    loaded = datasets.load_dataset(name)["train"]
+    features = loaded.features.to_dict()
+    found[name] = [list(told), len(loaded), {key: kind["_type"] for key, kind in features.items()}]
+print(json.dumps(found))
+"""
+
+
+def test_the_datasets_library_takes_labels_and_pictures(made: str, tmp_path: Path) -> None:
+    # The library asks datasets-server.<host>: as a proxy, the endpoint is every host.
+    environment = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
+    environment |= {"HF_ENDPOINT": "http://hub.lab", "HTTP_PROXY": made, "http_proxy": made}
+    environment |= {"HF_HOME": str(tmp_path), "HF_UPDATE_DOWNLOAD_COUNTS": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD, CARDED, ALBUM, PETS],
+        env=environment, capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    assert 0 == done.returncode, done.stderr[-3000:]
+    assert {
+        CARDED: [["default"], 3, {"label": "ClassLabel", "text": "Value"}],
+        ALBUM: [["default"], 26, {"photo": "Image", "label": "ClassLabel", "more": "List"}],
+        PETS: [["default"], 8, {"image": "Image", "label": "ClassLabel"}],
+    } == json.loads(done.stdout.splitlines()[-1])
+    assert {"부정": 2, "긍정": 1} == told(made, CARDED)["label"]["column_statistics"]["frequencies"]
+
+
 # --- odd data ---------------------------------------------------------------------
 
 
@@ -345,6 +383,35 @@ def test_figures_are_made_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_what_can_be_counted_is_valid_for_statistics(made: str) -> None:
     for dataset in (ALBUM, PETS, ODD):
         assert ask(made, "is-valid", dataset).json()["statistics"] is True
+
+
+def test_what_is_left_out_is_named(tmp_path: Path) -> None:
+    hub = FakeHub()
+    pictures = {f"{split}/{n}.png": b"\x89PNG" for split in ("train", "test") for n in (1, 2)}
+    hub.add_repo("dataset", PETS, pictures)
+    hub.add_repo("dataset", ODD, {"train.parquet": empty_table(tmp_path), "test.jsonl": "{}\n"})
+    with serve(hub):
+        mirror = Mirror.init(tmp_path / "mirror", hub.endpoint)
+        mirror.add("dataset", id=PETS, exclude="train/2.png")
+        mirror.add("dataset", id=ODD, exclude="*.parquet")
+        assert 0 == mirror.sync().exit_code
+    with serving(tmp_path / "mirror") as endpoint:
+        for dataset, path in ((PETS, "train/2.png"), (ODD, "train.parquet")):
+            commit = ask(endpoint, "splits", dataset).headers["x-revision"]
+            more = {"query": "a", "where": "a=1", "row": "0", "cell": "a", "revision": commit}
+            for name in ("first-rows", "rows", "search", "filter", "statistics", "assets"):
+                answer = ask(endpoint, name, dataset, **more)
+                assert (404, "RowsUnavailable") == (
+                    answer.status_code, answer.headers["x-error-code"],
+                ), name  # fmt: skip
+                assert path in answer.json()["error"]
+            for name in ("info", "size", "parquet"):
+                (item, *_) = ask(endpoint, name, dataset).json()["failed"]
+                assert path in item["error"]["error"]
+            raw = httpx.get(f"{endpoint}/datasets/{dataset}/raw/main/{path}")
+            assert (404, True) == (raw.status_code, path in raw.json()["error"])
+        assert ask(endpoint, "is-valid", PETS).json()["viewer"] is True
+        assert 2 == len(ask(endpoint, "rows", PETS, split="test").json()["rows"])
 
 
 def test_damaged_pictures_are_refused(tmp_path: Path) -> None:
