@@ -30,8 +30,10 @@ from mirror.serve.viewer_card import Features, stated_features, with_stated
 from mirror.serve.viewer_files import Reading, Row, Walk, columns_of, format_of, rows_of
 from mirror.serve.viewer_folders import (
     Folder,
+    Metadata,
     file_rows,
     find_folders,
+    find_metadata,
     folder_features,
     noted_row,
 )
@@ -111,13 +113,18 @@ class DataSet:
     @cached_property
     def _all(self) -> tuple[Part, ...]:
         known = {file.path: file for file in self.manifest.files}
-        return tuple(part for subset in self.subsets for part in self._parts(subset, known))
+        metadata = find_metadata(known)
+        return tuple(
+            part for subset in self.subsets for part in self._parts(subset, known, metadata)
+        )
 
-    def _parts(self, subset: Subset, known: Mapping[str, ManifestFile]) -> Iterator[Part]:
+    def _parts(
+        self, subset: Subset, known: Mapping[str, ManifestFile], metadata: Metadata
+    ) -> Iterator[Part]:
         files = [
             tuple(known[path] for path in split.paths if path in known) for split in subset.splits
         ]
-        folders = find_folders(files, known)
+        folders = find_folders(files, known, metadata)
         for split, own, folder in zip(subset.splits, files, folders, strict=True):
             yield Part(subset.name, split, own, folder, self.stated.get(subset.name, {}))
 
@@ -171,8 +178,10 @@ class DataSets:
     def _columns(self, part: Part) -> dict[str, Any]:
         """Those of all files, for CSV files of one split may differ; Parquet files do not."""
         readings = self.readings(part)
-        found = columns_of(readings[0]) if readings else {}
+        found, walk = columns_of(readings[0]) if readings else {}, Walk()
         for file in [] if part.is_parquet else readings[1:_ASKED]:
+            if walk.is_late:
+                break
             with suppress(HubError):  # its rows are refused when somebody asks for them
                 found = {**found, **{k: v for k, v in columns_of(file).items() if k not in found}}
         if part.folder is not None:

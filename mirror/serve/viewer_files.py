@@ -201,9 +201,9 @@ def _lines(file: Reading, walk: Walk) -> Iterator[Row]:
         while line := stream.readline(MAX_LINE + 1):
             if len(line) > MAX_LINE:
                 raise HubError(501, "TooBigContentError", "A row is too large to be read")
+            walk.check()  # of blank lines too: a packed file may have billions
             if not line.strip():
                 continue
-            walk.check()
             if walk.left:
                 walk.left -= 1
             else:

@@ -7,6 +7,7 @@ its label, if all files lie equally deep and there is more than one name.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -52,21 +53,35 @@ class RepoFile:
     file: ManifestFile
 
 
+Metadata = Mapping[str, Sequence[ManifestFile]]
+
+
+def find_metadata(known: Mapping[str, ManifestFile]) -> Metadata:
+    """Give the metadata files of a commit by their folder."""
+    found: dict[str, list[ManifestFile]] = {}
+    for path, file in known.items():
+        if _is_metadata(path):
+            found.setdefault(_place(path), []).append(file)
+    return found
+
+
 def find_folders(
-    splits: Sequence[Sequence[ManifestFile]], known: Mapping[str, ManifestFile]
+    splits: Sequence[Sequence[ManifestFile]],
+    known: Mapping[str, ManifestFile],
+    metadata: Metadata,
 ) -> list[Folder | None]:
     """Say of each split of a subset whether it is a folder, and of what.
 
     Args:
         splits: the files of each.
-        known: all files of the commit by path; metadata is looked for among them.
+        known: all files of the commit by path.
+        metadata: those of :func:`find_metadata`.
     """
     kinds = [_kind(files) for files in splits]
     if not any(kinds):
         return [None] * len(splits)
-    metadata = [file for file in known.values() if _is_metadata(file.path)]
     media = [_media(files, kind) for files, kind in zip(splits, kinds, strict=True)]
-    noted = [_metadata_of(number, splits, media, metadata) for number in range(len(splits))]
+    noted = _noted(splits, media, metadata)
     labels = () if any(noted) else _labels([file for files in media for file in files])
     return [
         Folder(*_KINDS[kind], files, known, notes, labels) if kind is not None else None
@@ -92,19 +107,20 @@ def _is_metadata(path: str) -> bool:
     return path.rpartition("/")[2] in _METADATA
 
 
-def _metadata_of(
-    number: int,
+def _noted(
     splits: Sequence[Sequence[ManifestFile]],
     media: Sequence[Sequence[ManifestFile]],
-    metadata: Sequence[ManifestFile],
-) -> tuple[ManifestFile, ...]:
-    """Those that the card lists; else those in folders that have files of this split alone."""
-    listed = tuple(file for file in splits[number] if _is_metadata(file.path))
-    if listed or not media[number]:
-        return listed
-    own = _folders(media[number])
-    others = _folders(file for at, more in enumerate(media) if at != number for file in more)
-    return tuple(file for file in metadata if _place(file.path) in own - others)
+    metadata: Metadata,
+) -> list[tuple[ManifestFile, ...]]:
+    """The metadata of each: that the card lists, else that in folders of this split alone."""
+    folders = [_folders(files) for files in media]
+    shared = Counter(folder for some in folders for folder in some)
+    found = []
+    for files, own in zip(splits, folders, strict=True):
+        listed = tuple(file for file in files if _is_metadata(file.path))
+        places = sorted(folder for folder in own if shared[folder] == 1)
+        found.append(listed or tuple(file for p in places for file in metadata.get(p, ())))
+    return found
 
 
 def _folders(files: Iterable[ManifestFile]) -> set[str]:
