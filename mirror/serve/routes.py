@@ -6,7 +6,7 @@ from typing import Final
 
 from starlette.routing import BaseRoute
 
-from mirror.serve import lists, small, viewer
+from mirror.serve import lists, small
 from mirror.serve.history import commits, refs
 from mirror.serve.info import info
 from mirror.serve.options import ServeOptions
@@ -15,6 +15,7 @@ from mirror.serve.repos import READ_METHODS, FileRoute, Handler, RepoRoute
 from mirror.serve.resolve import resolve
 from mirror.serve.shelf import Shelf
 from mirror.serve.tree import paths_info, tree
+from mirror.serve.viewer import routes as viewer
 
 #: What answers about one repo: methods and handler by action.
 REPO_HANDLERS: Final[dict[str, tuple[frozenset[str], Handler]]] = {

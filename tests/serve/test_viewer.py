@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from mirror.serve import viewer as viewer_module
 from mirror.serve.app import create_app
-from mirror.serve.viewer_answers import ANSWERS
-from mirror.serve.viewer_features import Cells
+from mirror.serve.viewer import routes as viewer_module
+from mirror.serve.viewer.answers import ANSWERS
+from mirror.serve.viewer.features import Cells
 from tests.samples.data import QA_SPLITS, REVIEW_SPLITS, qa_rows
 from tests.serve.conftest import QA, serving
 

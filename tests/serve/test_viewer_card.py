@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mirror.serve.viewer_card import stated_features, with_stated
+from mirror.serve.viewer.card import stated_features, with_stated
 
 CARD = """
 dataset_info:

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mirror.serve.viewer_figures import Tally, figures_of
+from mirror.serve.viewer.figures import Tally, figures_of
 
 # Few numbers, so that many lie on the edge of a bin.
 WHOLE = st.lists(st.none() | st.integers(0, 30) | st.integers(-(2**53), 2**53), max_size=60)

@@ -19,10 +19,10 @@ from datasets import Dataset, Features
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.serve import viewer_files
 from mirror.serve.errors import HubError
-from mirror.serve.viewer_features import Cells
-from mirror.serve.viewer_files import Reading, Walk, columns_of, format_of, rows_of
+from mirror.serve.viewer import files as viewer_files
+from mirror.serve.viewer.features import Cells
+from mirror.serve.viewer.files import Reading, Walk, columns_of, format_of, rows_of
 
 ROWS = [{"text": f"문장 {n}", "n": n} for n in range(250)]
 

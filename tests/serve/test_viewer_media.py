@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from mirror.serve.viewer_media import audio_seconds, image_size, media_type
+from mirror.serve.viewer.media import audio_seconds, image_size, media_type
 from tests.serve.real import picture, sound
 
 KINDS = {"PNG": "image/png", "JPEG": "image/jpeg", "GIF": "image/gif", "BMP": "image/bmp"}

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mirror.serve import viewer_order
 from mirror.serve.errors import HubError
-from mirror.serve.viewer_files import Row, Walk
-from mirror.serve.viewer_order import Order, in_order, parse_order, rows_at
+from mirror.serve.viewer import order as viewer_order
+from mirror.serve.viewer.files import Row, Walk
+from mirror.serve.viewer.order import Order, in_order, parse_order, rows_at
 
 
 def reader(rows: list[Row]) -> Callable[[Walk], Iterator[Row]]:

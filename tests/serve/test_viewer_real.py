@@ -29,8 +29,9 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from mirror import Mirror
-from mirror.serve import viewer_chunks, viewer_statistics
 from mirror.serve.app import create_app
+from mirror.serve.viewer import chunks as viewer_chunks
+from mirror.serve.viewer import statistics as viewer_statistics
 from tests.corpus import hub_repo, needs_corpus
 from tests.fakehub import FakeHub, serve
 from tests.serve.conftest import serving

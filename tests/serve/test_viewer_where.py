@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirror.serve.errors import HubError
-from mirror.serve.viewer_where import parse_where
+from mirror.serve.viewer.where import parse_where
 
 ROWS: list[dict[str, Any]] = [
     {"id": 0, "n": 1, "s": "a", "x y": 0.5},

@@ -26,13 +26,13 @@ from mirror.serve.reply import UNTRUSTED, base_url, json_reply, read_query
 from mirror.serve.shelf import Shelf
 
 if TYPE_CHECKING:
-    from mirror.serve.viewer_data import DataSet, DataSets
+    from mirror.serve.viewer.data import DataSet, DataSets
 
 _HOST: Final = b"datasets-server."
 _FOLDER: Final = "datasets-server"
 #: Requests that read rows at once: they must not take all threads from those for files.
 _AT_ONCE: Final = 4
-#: What is answered: the names of ``viewer_answers.ANSWERS``.
+#: What is answered: the names of ``answers.ANSWERS``.
 ANSWERED: Final = frozenset(
     {"is-valid", "splits", "info", "size", "parquet", "first-rows", "rows", "search", "filter"}
     | {"statistics", "assets"}
@@ -57,7 +57,7 @@ class ViewerRoute(BaseRoute):
     @cached_property
     def data_sets(self) -> DataSets:
         """What is known of data sets; with what reads cards, which a start need not wait for."""
-        from mirror.serve.viewer_data import DataSets
+        from mirror.serve.viewer.data import DataSets
 
         return DataSets(self.shelf)
 
@@ -85,8 +85,8 @@ class ViewerRoute(BaseRoute):
         await response(scope, receive, send)
 
     def _answer(self, name: str, request: Request) -> Response:
-        from mirror.serve.viewer_answers import ANSWERS
-        from mirror.serve.viewer_question import Question, needed
+        from mirror.serve.viewer.answers import ANSWERS
+        from mirror.serve.viewer.question import Question, needed
 
         fields = read_query(request)
         data_set = self._data_set(request, needed(fields, "dataset"))

@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from mirror.serve.errors import HubError
-from mirror.serve.viewer_files import Row, Walk
+from mirror.serve.viewer.files import Row, Walk
 
 #: Rows that can be put in order, and the characters of their values together.
 MAX_ROWS: Final = 2_000_000

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from mirror.serve.errors import HubError
-from mirror.serve.viewer_features import feature_of, noted_features
+from mirror.serve.viewer.features import feature_of, noted_features
 
 _log: Final = logging.getLogger("mirror.serve")
 

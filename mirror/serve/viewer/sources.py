@@ -13,10 +13,10 @@ from typing import Any, BinaryIO, Final
 from urllib.parse import quote, urlencode
 
 from mirror.serve.errors import HubError
-from mirror.serve.viewer_data import DataSets, Part
-from mirror.serve.viewer_files import Row, Walk, refusing
-from mirror.serve.viewer_folders import RepoFile
-from mirror.serve.viewer_media import HEAD, image_size, media_type
+from mirror.serve.viewer.data import DataSets, Part
+from mirror.serve.viewer.files import Row, Walk, refusing
+from mirror.serve.viewer.folders import RepoFile
+from mirror.serve.viewer.media import HEAD, image_size, media_type
 
 _MAX_DEPTH: Final = 8
 _KINDS: Final = frozenset({"Image", "Audio"})

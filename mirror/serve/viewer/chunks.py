@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mirror.serve.viewer_data import DataSets, Part
-from mirror.serve.viewer_files import (
+from mirror.serve.viewer.data import DataSets, Part
+from mirror.serve.viewer.files import (
     Reading,
     Row,
     Walk,
@@ -22,7 +22,7 @@ from mirror.serve.viewer_files import (
     refusing,
     rows_of,
 )
-from mirror.serve.viewer_folders import RepoFile
+from mirror.serve.viewer.folders import RepoFile
 
 #: Rows of a chunk of JSON.
 _ROWS: Final = 1_000

@@ -7,11 +7,11 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from mirror.catalog.record.subsets import Subset
-from mirror.serve.viewer_data import Part
-from mirror.serve.viewer_files import format_of
-from mirror.serve.viewer_question import Question
-from mirror.serve.viewer_rows import asset, filtered, first_rows, rows, search, statistics
-from mirror.serve.viewer_sources import Asset
+from mirror.serve.viewer.data import Part
+from mirror.serve.viewer.files import format_of
+from mirror.serve.viewer.question import Question
+from mirror.serve.viewer.rows import asset, filtered, first_rows, rows, search, statistics
+from mirror.serve.viewer.sources import Asset
 
 #: Where the Hub keeps its conversion of a data set.
 PARQUET_REF: Final = "refs/convert/parquet"

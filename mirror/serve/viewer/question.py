@@ -8,7 +8,7 @@ from typing import Any
 
 from mirror.serve.errors import HubError
 from mirror.serve.shelf import Shelf
-from mirror.serve.viewer_data import DataSet, DataSets, Part
+from mirror.serve.viewer.data import DataSet, DataSets, Part
 
 
 @dataclass(frozen=True)

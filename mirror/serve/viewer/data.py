@@ -26,9 +26,9 @@ from mirror.errors import MirrorError
 from mirror.names import RepoKey
 from mirror.serve.errors import HubError
 from mirror.serve.shelf import Kept, Shelf
-from mirror.serve.viewer_card import Features, stated_features, with_stated
-from mirror.serve.viewer_files import Reading, Row, Walk, columns_of, format_of, rows_of
-from mirror.serve.viewer_folders import (
+from mirror.serve.viewer.card import Features, stated_features, with_stated
+from mirror.serve.viewer.files import Reading, Row, Walk, columns_of, format_of, rows_of
+from mirror.serve.viewer.folders import (
     Folder,
     Metadata,
     file_rows,
@@ -37,7 +37,7 @@ from mirror.serve.viewer_folders import (
     folder_features,
     noted_row,
 )
-from mirror.serve.viewer_memory import Remembered
+from mirror.serve.viewer.memory import Remembered
 from mirror.store import Manifest, ManifestFile
 
 #: Rows of a page, as on the public server.

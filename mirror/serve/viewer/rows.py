@@ -7,14 +7,14 @@ from typing import Any, Final
 
 from mirror.serve.errors import HubError
 from mirror.serve.reply import number
-from mirror.serve.viewer_data import MAX_ROWS, Part
-from mirror.serve.viewer_features import Cells, as_list
-from mirror.serve.viewer_files import Row, Walk
-from mirror.serve.viewer_order import in_order, parse_order, rows_at
-from mirror.serve.viewer_question import Question, needed
-from mirror.serve.viewer_sources import Asset, Sources, find_asset
-from mirror.serve.viewer_statistics import describe
-from mirror.serve.viewer_where import parse_where
+from mirror.serve.viewer.data import MAX_ROWS, Part
+from mirror.serve.viewer.features import Cells, as_list
+from mirror.serve.viewer.files import Row, Walk
+from mirror.serve.viewer.order import in_order, parse_order, rows_at
+from mirror.serve.viewer.question import Question, needed
+from mirror.serve.viewer.sources import Asset, Sources, find_asset
+from mirror.serve.viewer.statistics import describe
+from mirror.serve.viewer.where import parse_where
 
 #: Characters of what is searched for, and how deep in a row it is looked for.
 _MAX_QUERY: Final = 300

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from mirror.catalog.record.data_files import loader_of
 from mirror.serve.errors import HubError
-from mirror.serve.viewer_files import Row, Walk
+from mirror.serve.viewer.files import Row, Walk
 from mirror.store import ManifestFile
 
 #: Loader → the column of the file, and its feature.

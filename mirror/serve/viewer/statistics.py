@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from mirror.serve.viewer_chunks import Chunk, chunks_of
-from mirror.serve.viewer_data import DataSets, Part
-from mirror.serve.viewer_figures import Tally, figures_of
-from mirror.serve.viewer_files import Reading, Walk, refusing
-from mirror.serve.viewer_folders import RepoFile
-from mirror.serve.viewer_media import audio_seconds, image_size
+from mirror.serve.viewer.chunks import Chunk, chunks_of
+from mirror.serve.viewer.data import DataSets, Part
+from mirror.serve.viewer.figures import Tally, figures_of
+from mirror.serve.viewer.files import Reading, Walk, refusing
+from mirror.serve.viewer.folders import RepoFile
+from mirror.serve.viewer.media import audio_seconds, image_size
 
 #: Numbers of all columns of one answer, of 8 bytes each.
 MAX_NUMBERS: Final = 8_000_000

@@ -1,0 +1,1 @@
+"""What the Hub answers as datasets-server: subsets, splits, rows, statistics, from the files."""
