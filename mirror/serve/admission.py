@@ -50,6 +50,14 @@ def check(reader: Reader, shelf: Shelf, key: RepoKey) -> None:
         )
 
 
+def is_open(reader: Reader, shelf: Shelf, key: RepoKey) -> bool:
+    """Whether :func:`check` would let a request pass, if stamps alone can tell; else false.
+
+    ``key`` is the repo's canonical one.
+    """
+    return not reader.limited or reader.may_read(key, gated=not shelf.is_free_at_hand(key))
+
+
 def may_see(reader: Reader, shelf: Shelf, key: RepoKey) -> bool:
     """Whether a repo may stand in a list for a reader."""
     try:

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mirror.errors import CatalogError, QueryTimeoutError
 from mirror.serve.errors import HubError, only_reading
+from mirror.serve.files_first import FilesFirst
 from mirror.serve.options import Limits, ServeOptions
 from mirror.serve.repos import READ_METHODS
 from mirror.serve.routes import all_routes
@@ -36,7 +37,10 @@ def create_app(root: Path, options: ServeOptions | None = None) -> Starlette:
     shelf = Shelf(root, options)
     app = Starlette(
         routes=all_routes(shelf, options),
-        middleware=[Middleware(SizeLimit, limits=options.limits)],
+        middleware=[
+            Middleware(SizeLimit, limits=options.limits),
+            Middleware(FilesFirst, shelf=shelf),
+        ],
         exception_handlers={
             HubError: _refuser(shelf),
             HTTPException: _plain,

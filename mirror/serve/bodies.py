@@ -10,11 +10,10 @@ import asyncio
 import contextlib
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Final
 
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from mirror.serve.ranges import Span
@@ -41,21 +40,25 @@ def open_blob(name: str, size: int) -> int | None:
     return None
 
 
-class BlobResponse(Response):
-    """Sends a span of an open blob, and closes it."""
+#: Header lines as ASGI has them: most answers are files, and Starlette's own Response spends
+#: more time on turning text into these than the rest of such an answer takes.
+RawHeaders = Sequence[tuple[bytes, bytes]]
 
-    def __init__(
-        self, descriptor: int, span: Span, status: int, headers: Mapping[str, str]
-    ) -> None:
-        super().__init__(None, status, {**headers, "content-length": str(span.end - span.start)})
+
+class BlobResponse:
+    """Sends a span of an open blob, and closes it. Any ASGI app can hand over to one."""
+
+    def __init__(self, descriptor: int, span: Span, status: int, headers: RawHeaders) -> None:
         self._descriptor = descriptor
         self._span = span
+        self._status = status
+        self._headers = [*headers, (b"content-length", b"%d" % (span.end - span.start))]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it, until the client has gone. One that takes nothing is cut by ``connection``."""
         try:
-            head = {"type": "http.response.start", "status": self.status_code}
-            await send({**head, "headers": self.raw_headers})
+            head = {"type": "http.response.start", "status": self._status}
+            await send({**head, "headers": self._headers})
             length = self._span.end - self._span.start
             if scope["method"] == "HEAD" or length == 0:
                 await send({"type": "http.response.body", "body": b""})

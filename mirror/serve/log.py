@@ -162,13 +162,20 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            for name, value in message.get("headers", ()):
-                if name.lower() == b"x-error-code":
-                    self.code = value.decode("latin-1")
+            if self.status >= 400:
+                self.code = _header(message, b"x-error-code")
         await self._send(message)
         if message["type"] == "http.response.body":
             self.sent += len(message.get("body", b""))
             self.whole = not message.get("more_body", False)
+
+
+def _header(message: Message, name: bytes) -> str:
+    for found, value in message.get("headers", ()):
+        if found.lower() == name:
+            text: str = value.decode("latin-1")
+            return text
+    return ""
 
 
 def _line(scope: Scope, path: bytes, answer: _Answer, seconds: float) -> dict[str, Any]:

@@ -129,4 +129,6 @@ def _path(parts: list[str]) -> tuple[str, bool]:
 
 
 def _decode(part: str) -> str:
+    if part.isascii() and "%" not in part:  # nearly all are so
+        return part
     return unquote_to_bytes(part.encode("latin-1")).decode()

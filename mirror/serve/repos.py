@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mirror.serve.admission import admit
 from mirror.serve.errors import HubError, no_repo, only_reading
@@ -22,7 +22,7 @@ from mirror.serve.rawpath import RepoPath, read_path
 from mirror.serve.shelf import Shelf, Snapshot
 
 #: What answers one action. Gets the path with the canonical key.
-Handler = Callable[[Request, RepoPath, Shelf, ServeOptions], Awaitable[Response]]
+Handler = Callable[[Request, RepoPath, Shelf, ServeOptions], Awaitable[ASGIApp]]
 
 READ_METHODS: Final = frozenset({"GET", "HEAD"})
 
@@ -53,7 +53,7 @@ class RepoRoute(BaseRoute):
         response = await self._answer(request, scope["mirror.meanings"])
         await response(scope, receive, send)
 
-    async def _answer(self, request: Request, meanings: tuple[RepoPath, ...]) -> Response:
+    async def _answer(self, request: Request, meanings: tuple[RepoPath, ...]) -> ASGIApp:
         place = await self._choose(meanings)
         await admit(request, self.shelf, place.key)  # first: a 405 would tell that it is here
         if place.action not in self.handlers:
@@ -72,17 +72,6 @@ class RepoRoute(BaseRoute):
             if quick or await run_in_threadpool(self.shelf.has, place.key):
                 return place
         raise no_repo(meanings[0].key)
-
-
-class FileRoute(RepoRoute):
-    """The same for files alone. Tried before all other routes: most requests are for files."""
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Match a request for a file."""
-        raw = scope.get("raw_path") or b""
-        if b"/resolve/" not in raw or raw.startswith(b"/api/"):
-            return Match.NONE, {}
-        return super().matches(scope)
 
 
 def _moved(request: Request, raw: str) -> Response:

@@ -9,34 +9,75 @@ from __future__ import annotations
 
 import mimetypes
 from functools import lru_cache
+from typing import Final
 from urllib.parse import quote
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Scope
 
-from mirror.serve.bodies import BlobResponse, open_blob
+from mirror.serve.bodies import BlobResponse, RawHeaders, open_blob
 from mirror.serve.errors import HubError, no_entry, not_mirrored
 from mirror.serve.options import ServeOptions
-from mirror.serve.ranges import Wanted, what_is_wanted
+from mirror.serve.ranges import Span, Wanted, what_is_wanted
 from mirror.serve.rawpath import RepoPath
 from mirror.serve.repos import snapshot_of
 from mirror.serve.shelf import Shelf, Snapshot
 from mirror.store import ManifestFile
 
+_ALWAYS: Final = (
+    (b"accept-ranges", b"bytes"),
+    # Files come from anybody: a browser shall show them, not run them in our name.
+    (b"content-security-policy", b"default-src 'none'; sandbox"),
+    (b"x-content-type-options", b"nosniff"),
+)
+#: What makes an answer another one than the whole file.
+_CONDITIONS: Final = frozenset({b"range", b"if-range", b"if-none-match"})
+
 
 async def resolve(
     request: Request, place: RepoPath, shelf: Shelf, options: ServeOptions
-) -> Response:
+) -> ASGIApp:
     """Answer with a file, or a part of it."""
     snapshot = await snapshot_of(shelf, place)
     file = find_file(snapshot, place)
-    wanted = what_is_wanted(request.headers, file.etag, file.size)
+    if (answer := answer_with(request.scope, snapshot, file, shelf)) is None:
+        shelf.note_damage(snapshot, file)
+        message = f"{file.path} is damaged in this mirror: run mirror verify --repair there"
+        raise HubError(500, None, message, commit=snapshot.commit)
+    return answer
+
+
+def answer_with(
+    scope: Scope, snapshot: Snapshot, file: ManifestFile, shelf: Shelf
+) -> ASGIApp | None:
+    """Give the answer with a file that is present; ``None`` where its blob is not whole."""
+    wanted = _wanted(scope, file)
     headers = file_headers(snapshot, file)
-    if wanted.status == 304:
-        return Response(None, 304, _without_length(headers))
+    if wanted.status == 304:  # without what describes a body that it does not have
+        return _empty(304, [line for line in headers if not line[0].startswith(b"content-")])
     if wanted.status == 416:
-        return Response(None, 416, {**headers, "content-range": f"bytes */{file.size}"})
-    return _deliver(snapshot, file, wanted, headers, shelf)
+        return _empty(416, [*headers, (b"content-range", b"bytes */%d" % file.size)])
+    descriptor = open_blob(shelf.store.blobs.name(str(file.sha256)), file.size)
+    if descriptor is None:
+        return None
+    if wanted.status == 206:
+        first, last = wanted.span.start, wanted.span.end - 1
+        headers.append((b"content-range", b"bytes %d-%d/%d" % (first, last, file.size)))
+    return BlobResponse(descriptor, wanted.span, wanted.status, headers)
+
+
+def _wanted(scope: Scope, file: ManifestFile) -> Wanted:
+    if not any(name in _CONDITIONS for name, _ in scope["headers"]):
+        return Wanted(200, Span(0, file.size))
+    return what_is_wanted(Headers(scope=scope), file.etag, file.size)
+
+
+def _empty(status: int, headers: RawHeaders) -> Response:
+    answer = Response(None, status)
+    answer.raw_headers = [*headers, *answer.raw_headers]
+    return answer
 
 
 def find_file(snapshot: Snapshot, place: RepoPath) -> ManifestFile:
@@ -53,41 +94,27 @@ def find_file(snapshot: Snapshot, place: RepoPath) -> ManifestFile:
     return file
 
 
-def file_headers(snapshot: Snapshot, file: ManifestFile) -> dict[str, str]:
+def file_headers(snapshot: Snapshot, file: ManifestFile) -> list[tuple[bytes, bytes]]:
     """Give the headers that clients read, those of the Hub."""
-    name = file.path.rpartition("/")[2]
-    headers = {
-        "content-type": _content_type(_suffix(name)),
-        "content-disposition": f"inline; filename*=UTF-8''{quote(name, safe='')}",
-        "etag": f'"{file.etag}"',
-        "x-repo-commit": snapshot.commit,
-        "accept-ranges": "bytes",
-        # Files come from anybody: a browser shall show them, not run them in our name.
-        "content-security-policy": "default-src 'none'; sandbox",
-        "x-content-type-options": "nosniff",
-    }
+    etag = b'"%s"' % file.etag.encode()
+    headers = [
+        *_of_name(file.path.rpartition("/")[2]),
+        (b"etag", etag),
+        (b"x-repo-commit", snapshot.commit.encode()),
+        *_ALWAYS,
+    ]
     if file.lfs_sha256 is not None:
-        headers["x-linked-etag"] = f'"{file.etag}"'
-        headers["x-linked-size"] = str(file.size)
+        headers += [(b"x-linked-etag", etag), (b"x-linked-size", b"%d" % file.size)]
     return headers
 
 
-def _deliver(
-    snapshot: Snapshot,
-    file: ManifestFile,
-    wanted: Wanted,
-    headers: dict[str, str],
-    shelf: Shelf,
-) -> Response:
-    descriptor = open_blob(shelf.store.blobs.name(str(file.sha256)), file.size)
-    if descriptor is None:
-        shelf.note_damage(snapshot, file)
-        message = f"{file.path} is damaged in this mirror: run mirror verify --repair there"
-        raise HubError(500, None, message, commit=snapshot.commit)
-    if wanted.status == 206:
-        span = wanted.span
-        headers["content-range"] = f"bytes {span.start}-{span.end - 1}/{file.size}"
-    return BlobResponse(descriptor, wanted.span, wanted.status, headers)
+@lru_cache(4_096)
+def _of_name(name: str) -> RawHeaders:
+    """Give what follows from a file's name; most names are those of many files."""
+    return (
+        (b"content-type", _content_type(_suffix(name)).encode()),
+        (b"content-disposition", f"inline; filename*=UTF-8''{quote(name, safe='')}".encode()),
+    )
 
 
 def _suffix(name: str) -> str:
@@ -103,8 +130,3 @@ def _content_type(suffix: str) -> str:
     if kind is None or encoding is not None:
         return "application/octet-stream"
     return "text/plain; charset=utf-8" if kind.startswith("text/") else kind
-
-
-def _without_length(headers: dict[str, str]) -> dict[str, str]:
-    """Drop what describes a body that a 304 does not have."""
-    return {name: value for name, value in headers.items() if not name.startswith("content-")}

@@ -11,7 +11,7 @@ from mirror.serve.history import commits, refs
 from mirror.serve.info import info
 from mirror.serve.options import ServeOptions
 from mirror.serve.raw import raw
-from mirror.serve.repos import READ_METHODS, FileRoute, Handler, RepoRoute
+from mirror.serve.repos import READ_METHODS, Handler, RepoRoute
 from mirror.serve.resolve import resolve
 from mirror.serve.shelf import Shelf
 from mirror.serve.tree import paths_info, tree
@@ -33,7 +33,6 @@ REPO_HANDLERS: Final[dict[str, tuple[frozenset[str], Handler]]] = {
 def all_routes(shelf: Shelf, options: ServeOptions) -> list[BaseRoute]:
     """Join the routes of the modules; those about one repo take what is left."""
     return [
-        FileRoute(shelf, options, REPO_HANDLERS),
         *small.routes(shelf, options),
         *lists.routes(shelf, options),
         *viewer.routes(shelf, options),

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from mirror.errors import BadNameError, DamagedError, NotFoundError
 from mirror.names import RepoKey, check_ref_name, is_commit
-from mirror.serve.access import is_gated_now
+from mirror.serve.access import is_gated, is_gated_now
 from mirror.serve.errors import HubError, Miss, no_repo, no_revision
 from mirror.serve.options import ServeOptions
 from mirror.store import Manifest, ManifestFile, Store
@@ -99,6 +99,7 @@ class Place:
     alias: str
     refs: str
     commits: str
+    history: str
 
     def manifest(self, commit: str) -> str:
         """The manifest of one commit."""
@@ -255,7 +256,7 @@ class Shelf:
             HubError: 500, what it said cannot be read.
         """
         key = self.canonical(key)
-        path = str(self.store.layout.history(key))
+        path = self._place(key).history
         return _undamaged(
             lambda: self._gates.get(path, lambda: is_gated_now(self.store.history(key)))
         )
@@ -278,6 +279,17 @@ class Shelf:
         if commit is None:
             commit = refs.get("main", "") if revision == "HEAD" else revision
         return self._snapshots.current(place.manifest(commit)) if is_commit(commit) else None
+
+    def is_free_at_hand(self, key: RepoKey) -> bool:
+        """Whether stamps alone tell that a repo is not gated, now or with any commit here."""
+        place = self._place(key)
+        if self._gates.current(place.history) is not False:
+            return False
+        kept = map(self._snapshots.current, map(place.manifest, self._commits_at_hand(place)))
+        return all(one is not None and not is_gated(one.manifest.upstream) for one in kept)
+
+    def _commits_at_hand(self, place: Place) -> set[str]:
+        return set((self._refs.current(place.refs) or {}).values())
 
     # --- what others need ---------------------------------------------------------
 
@@ -310,7 +322,8 @@ class Shelf:
 
     def _find_place(self, key: RepoKey) -> Place:
         layout = self.store.layout
-        return Place(str(layout.alias(key)), str(layout.refs(key)), str(layout.commits(key)))
+        places = (layout.alias, layout.refs, layout.commits, layout.history)
+        return Place(*(str(place(key)) for place in places))
 
     def _is_kept(self, key: RepoKey, commit: str) -> bool:
         """Whether a full commit hash is that of a snapshot in memory that is current."""

@@ -29,7 +29,7 @@ from scripts.benches.resample import Prototypes, prototypes, resample
 from tests.catalog.making import commit_of, manifest_of, write_quickly
 
 BIN: Final = Path(sys.executable).parent
-SMALL, SMALL_BYTES, LARGE_BYTES, LARGE = 1_000, 4_096, 10**9, "model.safetensors"
+SMALL, SMALL_BYTES, LARGE_BYTES, LARGE = 1_000, 4_096, 2 * 10**9, "model.safetensors"
 LISTS, PAGE = 100, 20
 _NGINX: Final = """
 daemon off; user root; worker_processes 1; error_log stderr error; pid {folder}/nginx.pid;

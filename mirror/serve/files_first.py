@@ -1,0 +1,53 @@
+"""Files whose commit is in memory: answered ahead of the routes.
+
+Most requests to a mirror are for such files, and what Starlette does for a request
+takes longer than answering one. Only what is plainly to be answered with a file is answered
+here. Everything else, each refusal included, takes the usual way as if this were not there.
+"""
+
+from __future__ import annotations
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from mirror.serve.admission import is_open
+from mirror.serve.guard import reader_of
+from mirror.serve.rawpath import RepoPath, read_path
+from mirror.serve.repos import READ_METHODS
+from mirror.serve.resolve import answer_with
+from mirror.serve.shelf import Shelf
+
+
+class FilesFirst:
+    """ASGI middleware: answers requests for files, without waiting for anything."""
+
+    def __init__(self, app: ASGIApp, shelf: Shelf) -> None:
+        self._app = app
+        self._shelf = shelf
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or hand over."""
+        place = _place(scope) if scope["type"] == "http" else None
+        answer = self._answer(scope, place) if place is not None else None
+        await (answer or self._app)(scope, receive, send)
+
+    def _answer(self, scope: Scope, place: RepoPath) -> ASGIApp | None:
+        snapshot = self._shelf.quick(place.key, place.revision)
+        if snapshot is None or snapshot.key != place.key:  # an old name is answered with the new
+            return None
+        if not is_open(reader_of(scope), self._shelf, place.key):
+            return None
+        file = snapshot.files.get(place.path)
+        if file is None or not file.present:
+            return None
+        return answer_with(scope, snapshot, file, self._shelf)
+
+
+def _place(scope: Scope) -> RepoPath | None:
+    """Give the file that a request is for, if its address has one meaning."""
+    raw: bytes = scope["raw_path"]
+    if b"/resolve/" not in raw or raw.startswith(b"/api/") or scope["method"] not in READ_METHODS:
+        return None
+    meanings = read_path(raw)
+    if len(meanings) != 1 or meanings[0].action != "resolve" or meanings[0].unsafe:
+        return None
+    return meanings[0]
