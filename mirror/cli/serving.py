@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 @click.option("--certfile", metavar="F", type=click.Path(path_type=Path), help="TLS: PEM file.")
 @click.option("--keyfile", metavar="F", type=click.Path(path_type=Path), help="TLS: its key.")
 @click.option("--public-url", metavar="URL", help="What clients call it, behind a proxy.")
+@click.option("--accel", metavar="PATH", help="nginx sends the files: its location for blobs/.")
 @click.option("--log", metavar="F", help="Access log, a JSON object a line (stderr).")
 @click.option("--no-log", is_flag=True, help="No access log.")
 @common_options
@@ -48,6 +50,7 @@ def serve(
     certfile: Path | None,
     keyfile: Path | None,
     public_url: str | None,
+    accel: str | None,
     log: str | None,
     no_log: bool,
 ) -> None:
@@ -71,7 +74,7 @@ def serve(
     tls = Tls(certfile, keyfile) if certfile else None
     # The same check, and no slash at its end, as for the lab's variable.
     public = endpoint_variables(public_url)[0].value if public_url else None
-    options = ServeOptions(public_url=public)
+    options = ServeOptions(public_url=public, accel=_location(accel))
     gate = gate_for(root, local=is_local(host), required=token_required)
     logger = None if no_log else open_log(_log_stream(log))
     front = make_front(root, options, gate, logger)
@@ -86,6 +89,13 @@ def serve(
         talk(f"for its clients: mirror env --endpoint {public or name_for_others(endpoint)}")
         with server_messages(logger) if logger else contextlib.nullcontext():
             server.run([listener])
+
+
+def _location(path: str | None) -> str | None:
+    """Give the path of nginx's location without a slash at its end."""
+    if path is not None and not re.fullmatch(r"(/[\w.-]+)+/?", path, re.ASCII):
+        raise UsageError(f"{path!r} is no location for --accel", hint="--accel /.blobs")
+    return path.rstrip("/") if path else None
 
 
 def _log_stream(path: str | None) -> Any:

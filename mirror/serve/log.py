@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from mirror.serve.accel import HANDED_OVER
 from mirror.serve.guard import READER
 
 if TYPE_CHECKING:
@@ -191,6 +192,7 @@ def _line(scope: Scope, path: bytes, answer: _Answer, seconds: float) -> dict[st
         "code": answer.code,
         "bytes": answer.sent,
         "whole": answer.whole,
+        "sent_by": "nginx" if HANDED_OVER in scope else "",
         "ms": round(seconds * 1000, 1),
         "agent": _text(dict(scope["headers"]).get(b"user-agent", b"")),
     }

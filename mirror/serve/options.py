@@ -28,6 +28,8 @@ class ServeOptions:
 
     ``None``: the scheme and the Host header of each request.
     """
+    accel: str | None = None
+    """The path of a location of nginx that is the folder ``blobs``; no slash at its end."""
     strict: bool = False
     """Whether what was asked for and is not mirrored is remembered (``Shelf.misses``)."""
     limits: Limits = Limits()

@@ -8,6 +8,7 @@ are those of the file.
 from __future__ import annotations
 
 import mimetypes
+import os
 from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
@@ -17,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Scope
 
+from mirror.serve.accel import HandOver, takes_over
 from mirror.serve.bodies import BlobResponse, RawHeaders, open_blob
 from mirror.serve.errors import HubError, no_entry, not_mirrored
 from mirror.serve.options import ServeOptions
@@ -59,9 +61,13 @@ def answer_with(
         return _empty(304, [line for line in headers if not line[0].startswith(b"content-")])
     if wanted.status == 416:
         return _empty(416, [*headers, (b"content-range", b"bytes */%d" % file.size)])
-    descriptor = open_blob(shelf.store.blobs.name(str(file.sha256)), file.size)
+    digest, prefix = str(file.sha256), shelf.options.accel
+    descriptor = open_blob(shelf.store.blobs.name(digest), file.size)
     if descriptor is None:
         return None
+    if prefix is not None and takes_over(scope, wanted.status, prefix):
+        os.close(descriptor)
+        return HandOver(digest, prefix, headers)
     if wanted.status == 206:
         first, last = wanted.span.start, wanted.span.end - 1
         headers.append((b"content-range", b"bytes %d-%d/%d" % (first, last, file.size)))

@@ -135,7 +135,7 @@ class TestServe:
 
         assert 0 == process.returncode
         assert "hf_secret" not in err
-        lines = [json.loads(text) for text in err.splitlines()[1:]]
+        lines = [json.loads(text) for text in err.splitlines() if text.startswith("{")]
         assert ["request", "request"] == [line["event"] for line in lines], err
         line = lines[1]
         assert {"method": "GET", "path": path, "status": 200, "bytes": len(body)} == {
@@ -196,6 +196,16 @@ class TestServe:
         link = httpx2.get(f"{endpoint}/api/models?limit=1").headers["link"]
         assert link.startswith("<https://hub.lab/api/models?")
         assert "not the address" in read("serve", "--public-url", "hub.lab", code=2).err
+
+    def test_files_are_left_to_nginx(self, start: Serve, read: Cli) -> None:
+        _, endpoint = start("--accel", "/.blobs/", "--no-log")
+        url = f"{endpoint}/klue/roberta-small/resolve/main/config.json"
+        answer = httpx2.get(url, headers={"x-accel-prefix": "/.blobs"})
+        assert re.fullmatch(
+            r"/\.blobs/[0-9a-f]{2}/[0-9a-f]{64}", answer.headers["x-accel-redirect"]
+        )
+        for path in (".blobs", "/", "/a b", "http://x/"):
+            assert "no location" in read("serve", "--accel", path, code=2).err
 
     def test_a_folder_that_is_no_mirror(self, cli: Cli, tmp_path: Path) -> None:
         assert "is not a mirror folder" in cli("serve", "-C", tmp_path, code=7).err
