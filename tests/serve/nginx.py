@@ -29,12 +29,13 @@ http {{
 
 
 def documented(port: int, upstream: str, root: Path, *, accel: bool) -> str:
-    """Give the server of the page, with addresses and folders of here."""
-    blocks = re.findall(r"```nginx\n(server \{.*?)```", _PAGE.read_text("utf-8"), re.DOTALL)
+    """Give what the page has, with addresses and folders of here."""
+    blocks = re.findall(r"```nginx\n(.*?)```", _PAGE.read_text("utf-8"), re.DOTALL)
     (found,) = (block for block in blocks if accel == ("internal;" in block))
     found = found.replace("listen 80;", f"listen 127.0.0.1:{port};")
     found = re.sub(r"listen \[::\]:80;", "", found)
-    return found.replace("http://127.0.0.1:8000", upstream).replace("/srv/mirror", str(root))
+    found = found.replace("127.0.0.1:8000", upstream.removeprefix("http://"))
+    return found.replace("/srv/mirror", str(root))
 
 
 def free_port() -> int:
