@@ -60,14 +60,14 @@ class Connection(HttpToolsProtocol):
         """Take bytes of a request; cut off what grows beyond the limits."""
         if self.transport.is_closing():
             return
-        if self._overdue is None:
-            self._await_request()
         self._received += len(data)
         super().data_received(data)
         if not self._head_done and self._received > self.limits.head_bytes:
             self._refuse(431, "Request Header Fields Too Large")
         elif not self._open_request:
             self._drop_overdue()
+        elif self._overdue is None:  # a request that came whole has needed no timer
+            self._await_request()
 
     def on_message_begin(self) -> None:
         """Begin a request."""

@@ -137,11 +137,12 @@ class Observer:
         answer = _Answer(send)
         scope[METRICS] = self._metrics
         started = time.perf_counter()
-        with self._metrics.active.track_inprogress():
-            try:
-                await self._app(scope, receive, answer.send)
-            finally:
-                self._note(scope, answer, time.perf_counter() - started)
+        self._metrics.active.inc()
+        try:
+            await self._app(scope, receive, answer.send)
+        finally:
+            self._metrics.active.dec()
+            self._note(scope, answer, time.perf_counter() - started)
 
     def _note(self, scope: Scope, answer: _Answer, seconds: float) -> None:
         path = scope.get("raw_path") or scope["path"].encode("utf-8", "surrogateescape")

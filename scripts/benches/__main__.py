@@ -23,7 +23,7 @@ def main() -> None:
     asks.add_argument("--repos", type=int, default=100_000, help="of the catalog")
     asks.add_argument("--rounds", type=int, default=3, help="how often each server has its turn")
     asks.add_argument("--seconds", type=float, default=3, help="of each turn")
-    asks.add_argument("--only", help="GET, HEAD, one, the, ranges or lists; no section is written")
+    asks.add_argument("--only", help="a case, lists, busy or start; no section is written")
     arguments = parser.parse_args()
     if arguments.suite == "catalog":
         catalog.run(arguments.repos, arguments.rounds)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -27,20 +26,16 @@ from mirror.serve.list_query import read_list
 from scripts.benches.plain_app import REPO
 from scripts.benches.resample import Prototypes, prototypes, resample
 from tests.catalog.making import commit_of, manifest_of, write_quickly
+from tests.serve import nginx
+from tests.serve.nginx import free_port
 
 BIN: Final = Path(sys.executable).parent
 SMALL, SMALL_BYTES, LARGE_BYTES, LARGE = 1_000, 4_096, 2 * 10**9, "model.safetensors"
 LISTS, PAGE = 100, 20
-_NGINX: Final = """
-daemon off; user root; worker_processes 1; error_log stderr error; pid {folder}/nginx.pid;
-events {{ worker_connections 512; }}
-http {{
-  access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000;
-  client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
-  uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
-  server {{ listen 127.0.0.1:{port}; location /{repo}/resolve/main/ {{ alias {files}/; }} }}
-}}
-"""
+_ALONE: Final = """server {{
+  listen 127.0.0.1:{port}; sendfile on; tcp_nopush on;
+  location /{repo}/resolve/main/ {{ alias {files}/; }}
+}}"""
 
 
 @dataclass(frozen=True)
@@ -123,33 +118,40 @@ def _upstream(record: RepoRecord) -> dict[str, Any]:
 
 @contextmanager
 def servers(files: Path, root: Path) -> Iterator[dict[str, Server]]:
-    """Run ours, the plain app, and nginx where there is one."""
+    """Run ours, the plain app, and nginx where there is one: alone, and before ours."""
     with ExitStack() as stack:
-        ours = [str(BIN / "mirror"), "-C", str(root), "serve", "--no-log", "--port"]
+        ours = stack.enter_context(mirror_serve(root, "--accel", "/.blobs"))
         plain = [sys.executable, "-m", "scripts.benches.plain_app"]
+        port = free_port()
         found = {
-            "ours": stack.enter_context(_running([*ours, str(port := _free())], port)),
-            "plain": stack.enter_context(
-                _running([*plain, str(port := _free()), str(files)], port)
-            ),
+            "ours": ours,
+            "plain": stack.enter_context(running([*plain, str(port), str(files)], port)),
         }
-        if (nginx := shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")) is not None:
-            config = files.parent / "nginx.conf"
-            names = {"folder": files.parent, "repo": REPO, "files": files}
-            config.write_text(_NGINX.format(port=(port := _free()), **names))
-            found["nginx"] = stack.enter_context(_running([nginx, "-c", str(config)], port))
+        if nginx.NGINX is not None:
+            alone, before = free_port(), free_port()
+            text = _ALONE.format(port=alone, repo=REPO, files=files)
+            page = nginx.documented(before, f"http://127.0.0.1:{ours.port}", root, accel=True)
+            stack.enter_context(nginx.running(files.parent, alone, f"{text}\n{page}"))
+            found |= {"nginx": Server(alone, 0), "before": Server(before, 0)}
         yield found
 
 
-def _free() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
+@contextmanager
+def mirror_serve(root: Path, *options: str) -> Iterator[Server]:
+    """Run ours as a user starts it, but for the log."""
+    port = free_port()
+    command = [str(BIN / "mirror"), "-C", str(root), "serve", "--no-log", "--port", str(port)]
+    with running([*command, *options], port) as server:
+        yield server
 
 
 @contextmanager
-def _running(command: Sequence[str], port: int) -> Iterator[Server]:
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+def running(
+    command: Sequence[str], port: int, env: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """Run a server that listens on ``port``, until the block ends."""
+    more = {**os.environ, **(env or {})}
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=more) as process:
         try:
             for _ in range(200):
                 with socket.socket() as link:
