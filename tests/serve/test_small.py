@@ -230,6 +230,15 @@ class TestLimits:
         last = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         assert 2 == speak(strict, one + last).count(b"HTTP/1.1 200 ")
 
+    def test_a_second_request_that_does_not_come_whole(self, strict: str) -> None:
+        host, port = strict.removeprefix("http://").split(":")
+        one = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+        with socket.create_connection((host, int(port)), timeout=10) as connection:
+            connection.sendall(one)
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+            connection.sendall(one[:20])
+            assert connection.recv(65536).startswith(b"HTTP/1.1 408 ")
+
     def test_a_client_that_takes_nothing(self, strict: str) -> None:
         """Its connection is cut, and what was kept for it is free again."""
         host, port = strict.removeprefix("http://").split(":")
