@@ -91,6 +91,28 @@ def time_pair(ours: Command, baseline: Command, rounds: int) -> Pair:
     return Pair([a for a, _ in timings], [b for _, b in timings])
 
 
+def await_quiet(most: float = 15.0) -> None:
+    """Wait until others leave four fifths of the processors idle; at most so many seconds."""
+    end = time.monotonic() + most
+    while _busy_share(0.5) > 0.2 and time.monotonic() < end:
+        pass
+
+
+def _busy_share(seconds: float) -> float:
+    before = _processor_times()
+    time.sleep(seconds)
+    spent = [b - a for a, b in zip(before, _processor_times(), strict=True)]
+    free = spent[3] + spent[4]  # idle, and waiting for a disk
+    return 1 - free / sum(spent) if any(spent) else 0.0
+
+
+def _processor_times() -> list[int]:
+    stat = Path("/proc/stat")
+    if not stat.exists():
+        return [0] * 5
+    return [int(text) for text in stat.read_text(encoding="utf-8").splitlines()[0].split()[1:9]]
+
+
 def seconds(timings: Sequence[Timing]) -> str:
     """Give the median with its range: ``3.1 s (2.9 to 3.4)``."""
     values = sorted(timing.seconds for timing in timings)

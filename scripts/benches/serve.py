@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from scripts.benches import on_granian, serve_busy, serve_start
-from scripts.benches.measure import machine, table, write_section
+from scripts.benches.measure import await_quiet, machine, table, write_section
 from scripts.benches.plain_app import REPO
 from scripts.benches.serve_parts import (
     LARGE,
@@ -168,8 +168,8 @@ def on_other_servers(root: Path, rounds: int, seconds: float, only: str | None) 
                 rows.append([case.title, *both, f"**{ratio:.2f}×**"])
                 print(rows[-1], flush=True)
     about = (
-        f"The same app on granian {version('granian')} (one worker, uvloop), which has no limits"
-        " for what a client sends and how long it takes, in turns with `mirror serve`:"
+        f"The same app on granian {version('granian')} (one worker, uvloop), without the limits"
+        " that `mirror serve` has for a connection, in turns with it:"
     )
     header = ["what", "uvicorn, as `mirror serve` has it", "granian", "granian against uvicorn"]
     return f"{about}\n\n{table(header, rows)}"
@@ -180,7 +180,11 @@ def _turns(
 ) -> list[dict[str, float]]:
     for server in found.values():
         case.of(server, min(1.0, seconds))  # not counted: everything is read once
-    return [{name: case.of(s, seconds) for name, s in found.items()} for _ in range(rounds)]
+    runs = []
+    for _ in range(rounds):
+        await_quiet()
+        runs.append({name: case.of(server, seconds) for name, server in found.items()})
+    return runs
 
 
 def _speed(case: Case, values: Sequence[float]) -> str:
@@ -195,6 +199,7 @@ def listing(server: Server, lists: Sequence[str], rounds: int, seconds: float) -
     """Give the lists of a second, round by round."""
     requests = [request("GET", f"/api/models?{query}") for query in lists]
     ask(server, requests, 1, 2.0)
+    await_quiet()
     return [float(ask(server, requests, 4, seconds)["answers"]) for _ in range(rounds)]
 
 
@@ -204,7 +209,8 @@ def _about(repos: int, rounds: int, seconds: float) -> str:
         f" {machine()} One process each of `mirror serve --no-log`, of a plain Starlette app"
         " (`FileResponse`, uvicorn, `scripts/benches/plain_app.py`) and of nginx (one worker,"
         " `sendfile`), asked in turns over loopback by a process that shares the cores; the"
-        " files lie in memory. Medians; the ratio is the median of the ratios round by round."
+        " files lie in memory. A round begins when the machine is quiet, or after 15 s."
+        " Medians; the ratio is the median of the ratios round by round."
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mirror import Mirror
+from scripts.benches.measure import await_quiet
 from scripts.benches.serve_parts import BIN, Server, mirror_serve
 from tests.fakehub import FakeHub, serve
 
@@ -45,6 +46,7 @@ def measure(folder: Path) -> Busy:
         mirror = Mirror.init(folder, endpoint)
         mirror.add("model", id=_REPO)
         _sync(folder)
+        await_quiet()
         with mirror_serve(folder) as server, _clients(server) as clients:
             started = time.monotonic()
             for number in range(COMMITS):

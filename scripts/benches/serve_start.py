@@ -13,7 +13,7 @@ from typing import Final
 
 from mirror import Mirror
 from mirror.names import RepoKey, RepoType
-from scripts.benches.measure import Command, Pair, time_pair
+from scripts.benches.measure import Command, Pair, await_quiet, time_pair
 from scripts.benches.serve_parts import BIN
 from tests.catalog.making import manifest_of, write_quickly
 from tests.serve.nginx import free_port
@@ -66,10 +66,11 @@ def _range(values: Sequence[float], most: float) -> str:
 
 
 def _command(arguments: Sequence[str]) -> Command:
-    return Command(arguments, {}, lambda: None)
+    return Command(arguments, {}, await_quiet)
 
 
 def _first_answer(root: Path) -> float:
+    await_quiet()
     port = free_port()
     command = [BIN / "mirror", "-C", root, "serve", "--no-log", "--port", str(port)]
     started = time.monotonic()
