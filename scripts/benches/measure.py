@@ -91,7 +91,7 @@ def time_pair(ours: Command, baseline: Command, rounds: int) -> Pair:
     return Pair([a for a, _ in timings], [b for _, b in timings])
 
 
-def await_quiet(most: float = 15.0) -> None:
+def await_quiet(most: float = 3.0) -> None:
     """Wait until others leave four fifths of the processors idle; at most so many seconds."""
     end = time.monotonic() + most
     while _busy_share(0.5) > 0.2 and time.monotonic() < end:

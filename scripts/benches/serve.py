@@ -5,6 +5,7 @@ One process each, the same files, asked in turns by one process that shares the 
 
 from __future__ import annotations
 
+import os
 import random
 import statistics
 import tempfile
@@ -100,6 +101,7 @@ def run(repos: int, rounds: int, seconds: float, only: str | None) -> None:
     """Measure, print, and write the section of docs/benchmarks.md."""
     place = _MEMORY if _MEMORY.is_dir() else None
     parts: dict[str, str] = {}
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="mirror-bench-serve-", dir=place) as name:
         files, root = Path(name) / "files", Path(name) / "mirror"
         if only in (None, "start"):
@@ -115,7 +117,7 @@ def run(repos: int, rounds: int, seconds: float, only: str | None) -> None:
             parts |= _all_servers(files, root, repos, (rounds, seconds), only)
             parts["granian"] = on_other_servers(root, rounds, seconds, only)
     if only is None:
-        about = _about(repos, rounds, seconds)
+        about = _about(repos, rounds, seconds, (load, os.getloadavg()[0]))
         order = ("table", "accel", "lists", "memory", "busy", "start", "granian")
         write_section("serve", "\n\n".join([about, *(parts[name] for name in order)]))
 
@@ -203,13 +205,15 @@ def listing(server: Server, lists: Sequence[str], rounds: int, seconds: float) -
     return [float(ask(server, requests, 4, seconds)["answers"]) for _ in range(rounds)]
 
 
-def _about(repos: int, rounds: int, seconds: float) -> str:
+def _about(repos: int, rounds: int, seconds: float, load: tuple[float, float]) -> str:
     return (
         f"`scripts/bench serve --repos {repos} --rounds {rounds} --seconds {seconds:g}`,"
         f" {machine()} One process each of `mirror serve --no-log`, of a plain Starlette app"
         " (`FileResponse`, uvicorn, `scripts/benches/plain_app.py`) and of nginx (one worker,"
         " `sendfile`), asked in turns over loopback by a process that shares the cores; the"
-        " files lie in memory. A round begins when the machine is quiet, or after 15 s."
+        " files lie in memory. A round begins when the machine is quiet, or after 3 s."
+        f" Others were at work on it too (load average {load[0]:.0f} at the start, {load[1]:.0f}"
+        " at the end, our own load included)."
         " Medians; the ratio is the median of the ratios round by round."
     )
 
