@@ -20,14 +20,18 @@ from mirror.names import RepoKey
 from mirror.settings import Settings, read_token
 from mirror.store import (
     Finding,
+    NotedDamage,
     PrunePlan,
     RepairReport,
     Store,
     VerifyReport,
     apply_prune,
+    forget_damage,
+    noted_damage,
     plan_prune,
     repair,
     verify,
+    verify_blobs,
 )
 from mirror.store.repair import relink
 from mirror.sync import Progress, RunReport, run_repair
@@ -77,13 +81,39 @@ class Verification:
         }
 
 
-def verify_mirror(
-    store: Store, keys: Sequence[RepoKey] | None, progress: Watch | None
-) -> Verification:
+@dataclass(frozen=True)
+class Scope:
+    """What a verify looks at."""
+
+    keys: Sequence[RepoKey] | None = None
+    """These repos alone; ``None``: the whole mirror."""
+    noted: bool = False
+    """Only the blobs that a server has noted, of these repos."""
+
+    def notes(self, store: Store) -> tuple[NotedDamage, ...]:
+        """Give the notes that a look will answer."""
+        notes = noted_damage(store)
+        if self.keys is None:
+            return notes
+        return tuple(note for note in notes if store.canonical(note.key) in self.keys)
+
+    def look(
+        self, store: Store, notes: Sequence[NotedDamage], progress: Watch | None
+    ) -> VerifyReport:
+        """Look, and change nothing."""
+        if not self.noted:
+            return verify(store, self.keys, progress)
+        digests = {note.sha256 for note in notes}
+        return verify_blobs(store, digests, [note.key for note in notes], progress)
+
+
+def verify_mirror(store: Store, scope: Scope, progress: Watch | None) -> Verification:
     """Look, and keep a report where the mirror can be written to."""
     started = datetime.now(UTC)
-    result = Verification(verify(store, keys, progress))
+    notes = scope.notes(store)
+    result = Verification(scope.look(store, notes, progress))
     with contextlib.suppress(DiskError):  # a read-only mount: what was found is on the screen
+        _settle(store, notes, result)
         _report(store, result, started)
     return result
 
@@ -91,7 +121,7 @@ def verify_mirror(
 def repair_mirror(
     store: Store,
     settings: Settings,
-    keys: Sequence[RepoKey] | None,
+    scope: Scope,
     progress: Watch | None,
     transfer: Progress | None,
 ) -> Verification:
@@ -102,7 +132,8 @@ def repair_mirror(
         DiskError: the folder cannot be written.
     """
     started = datetime.now(UTC)
-    found = verify(store, keys, progress)
+    notes = scope.notes(store)
+    found = scope.look(store, notes, progress)
     result = Verification(found)
     if found.problems:
         with store.write_lock("repair"):
@@ -112,6 +143,7 @@ def repair_mirror(
             token = read_token(settings.upstream)
             fetched = run_repair(store, settings, done.to_fetch, token=token, progress=transfer)
         result = Verification(found, done, fetched, _look_again(store, found, progress))
+    _settle(store, notes, result)
     _report(store, result, started)
     return result
 
@@ -150,6 +182,23 @@ def _look_again(store: Store, found: VerifyReport, progress: Watch | None) -> Ve
             relink(store, after.findings)
         after = verify(store, touched, progress)
     return after
+
+
+def _settle(store: Store, notes: Sequence[NotedDamage], result: Verification) -> None:
+    """Take out the notes that are answered: the blob is right, or nothing needs it any more.
+
+    A repo that has another problem keeps its notes: its manifests may not all have been read.
+    """
+    wrong = {finding.digest for finding in result.problems}
+    touched = {key for finding in result.problems for key in finding.repos}
+    forget_damage(
+        store,
+        {
+            note.sha256
+            for note in notes
+            if note.sha256 not in wrong and store.canonical(note.key) not in touched
+        },
+    )
 
 
 def _report(store: Store, result: Verification, started: datetime) -> None:

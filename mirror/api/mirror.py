@@ -520,6 +520,7 @@ class Mirror:
         repos: Iterable[str | RepoKey] = (),
         *,
         repair: bool = False,
+        noted: bool = False,
         progress: Callable[[int, int], None] | None = None,
         transfer: Progress | None = None,
     ) -> Verification:
@@ -529,6 +530,7 @@ class Mirror:
             repos: these alone; none for the whole mirror.
             repair: move away what is damaged, fetch it again from upstream, make the view
                 anew, and check those repos once more.
+            noted: look only at what a server has met that was missing or cut short.
             progress: called with (bytes read, bytes to read).
             transfer: told what a repair fetches.
 
@@ -536,14 +538,14 @@ class Mirror:
             NotFoundError: one of ``repos`` is not in the mirror.
             LockedError, DiskError: with ``repair``.
         """
-        from mirror.api.care import repair_mirror, verify_mirror
+        from mirror.api.care import Scope, repair_mirror, verify_mirror
         from mirror.api.indexing import index_changes
         from mirror.api.lookup import find_each
 
-        keys = find_each(repos, self.find)
+        scope = Scope(find_each(repos, self.find), noted)
         if not repair:
-            return verify_mirror(self.store, keys, progress)
-        result = repair_mirror(self.store, self.settings, keys, progress, transfer)
+            return verify_mirror(self.store, scope, progress)
+        result = repair_mirror(self.store, self.settings, scope, progress, transfer)
         index_changes(self.store)
         return result
 

@@ -13,10 +13,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from mirror.errors import DamagedError
+from mirror.errors import DamagedError, NotFoundError
 from mirror.names import RepoKey, RepoType
 from mirror.settings import Settings
-from mirror.store import Store
+from mirror.store import NotedDamage, Store, noted_damage
 
 #: Runs that bring content in, and the outcomes with which they have done so. A verify or a
 #: prune does not make a mirror fresh, nor does a bundle of which a volume is missing.
@@ -74,6 +74,8 @@ class Status:
     """Repos that the last run could not bring up to date."""
     damaged: tuple[str, ...]
     """What could not be read, in words."""
+    noted: tuple[NotedDamage, ...] = ()
+    """Files that a server could not deliver, and that are still missing or cut short."""
 
     def as_json(self) -> dict[str, Any]:
         """The JSON form."""
@@ -91,6 +93,10 @@ class Status:
             now: for tests.
         """
         found = [f"damaged: {text}" for text in self.damaged]
+        if self.noted:
+            first = f"{self.noted[0].path} of {self.noted[0].repo}"
+            more = f" and {len(self.noted) - 1} more" if len(self.noted) > 1 else ""
+            found.append(f"a server cannot deliver {first}{more}: mirror verify --noted --repair")
         if self.last_run is None:
             found.append("never synced")
         elif self.last_run.get("outcome") != "ok":
@@ -138,7 +144,22 @@ def read_status(store: Store, settings: Settings) -> Status:
         lost=tuple(lost),
         unsettled=runs.unsettled,
         damaged=tuple(damaged),
+        noted=tuple(_still_wrong(store)),
     )
+
+
+def _still_wrong(store: Store) -> Iterator[NotedDamage]:
+    """Give the noted files whose blob is not there as the manifest says; a sync may have helped."""
+    for note in noted_damage(store):
+        try:
+            file = store.manifest(note.key, note.commit).file(note.path)
+        except NotFoundError:
+            continue  # pruned since
+        except DamagedError:
+            yield note
+            continue
+        if file and file.sha256 == note.sha256 and not store.blobs.has(note.sha256, file.size):
+            yield note
 
 
 @dataclass(frozen=True)

@@ -32,15 +32,19 @@ _SHOWN: Final = 50
     examples=(
         "mirror verify",
         "mirror verify datasets/klue/klue --repair",
+        "mirror verify --noted --repair              # what a server could not deliver",
     ),
 )
 @click.argument("repos", metavar="[REPO]...", nargs=-1)
 @click.option("--repair", is_flag=True, help="Put right what is wrong, from upstream if needed.")
+@click.option("--noted", is_flag=True, help="Only what a server found missing or cut short.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @common_options
 @json_option
 @pass_session
-def verify(session: Session, /, repos: tuple[str, ...], repair: bool, quiet: bool) -> None:
+def verify(
+    session: Session, /, repos: tuple[str, ...], repair: bool, noted: bool, quiet: bool
+) -> None:
     """Read every byte of the mirror, or of some REPOs, and compare it with its digest.
 
     Works on a read-only mount, too. The exit code is 7 if anything is wrong (still
@@ -48,6 +52,9 @@ def verify(session: Session, /, repos: tuple[str, ...], repair: bool, quiet: boo
 
     --repair moves what is damaged to quarantine/, fetches it again from upstream at the
     commit that was there, makes the view anew, and checks again.
+
+    --noted is quick: it reads only the files that `mirror serve` could not deliver, and
+    noted. Whatever is right again, by this verify or a whole one, is noted no more.
     """
     from mirror.cli.progress import watch_bytes, watch_sync
 
@@ -56,7 +63,9 @@ def verify(session: Session, /, repos: tuple[str, ...], repair: bool, quiet: boo
         watch_bytes("verify", quiet=quiet or repair) as progress,
         watch_sync(quiet=quiet) if repair else nullcontext() as transfer,
     ):
-        result = mirror.verify(repos, repair=repair, progress=progress, transfer=transfer)
+        result = mirror.verify(
+            repos, repair=repair, noted=noted, progress=progress, transfer=transfer
+        )
     if session.as_json:
         emit_json(result.as_json())
     else:

@@ -4,7 +4,7 @@ Whether something is current is told by ``stat`` of the one file that says it (r
 manifest, the alias, catalog.db), which the store replaces by rename. So a sync, an import or
 a repair is seen by the next request; nothing is walked and nothing is hashed.
 
-Thread-safe. Reads only.
+Thread-safe. Reads only, but for the notes on what is damaged (``damage``).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from mirror.errors import BadNameError, DamagedError, NotFoundError
 from mirror.names import RepoKey, check_ref_name, is_commit
 from mirror.serve.access import is_gated, is_gated_now
+from mirror.serve.damage import DamageNotes
 from mirror.serve.errors import HubError, Miss, no_repo, no_revision
 from mirror.serve.options import ServeOptions
 from mirror.store import Manifest, ManifestFile, Store
@@ -170,6 +171,7 @@ class Shelf:
         """What was asked for and is not mirrored, and how often; filled when strict."""
         self.damages: dict[Damage, int] = {}
         """What ``mirror verify --repair`` is needed for."""
+        self.notes = DamageNotes(self.store)
         self._targets: Kept[RepoKey] = Kept(_KEPT_REPOS)
         self._refs: Kept[Mapping[str, str]] = Kept(_KEPT_REPOS)
         self._snapshots: Kept[Snapshot] = Kept(self.options.limits.manifest_files)
@@ -310,7 +312,7 @@ class Shelf:
             self.misses[miss] = self.misses.get(miss, 0) + 1
 
     def note_damage(self, snapshot: Snapshot, file: ManifestFile) -> None:
-        """Remember a blob that is missing, and say so in the log the first time."""
+        """Remember a blob that is missing: in the log the first time, and for ``verify``."""
         damage = Damage(snapshot.key, snapshot.commit, file.path, str(file.sha256))
         if damage not in self.damages:
             _log.error(
@@ -319,6 +321,7 @@ class Shelf:
             )
         if damage in self.damages or len(self.damages) < _KEPT_MISSES:
             self.damages[damage] = self.damages.get(damage, 0) + 1
+        self.notes.add(damage.key, damage.commit, damage.path, damage.sha256)
 
     def _find_place(self, key: RepoKey) -> Place:
         layout = self.store.layout

@@ -6,6 +6,7 @@ from mirror.store.git_index import GitIndex
 from mirror.store.history import Observation
 from mirror.store.layout import FORMAT, Layout
 from mirror.store.manifest import Manifest, ManifestFile, decode_manifest, encode_manifest
+from mirror.store.noted import NotedDamage, forget_damage, note_damage, noted_damage
 from mirror.store.provenance import Origin, Provenance, add_provenance, read_provenance
 from mirror.store.prune import (
     DoomedBlob,
@@ -25,7 +26,7 @@ from mirror.store.repair import (
     repair,
 )
 from mirror.store.store import Store
-from mirror.store.verify import Finding, VerifyReport, verify
+from mirror.store.verify import Finding, VerifyReport, verify, verify_blobs
 from mirror.store.view import View, case_collisions
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "Layout",
     "Manifest",
     "ManifestFile",
+    "NotedDamage",
     "Observation",
     "Origin",
     "Provenance",
@@ -56,8 +58,11 @@ __all__ = [
     "decode_manifest",
     "encode_manifest",
     "finish_repair",
+    "forget_damage",
     "hash_bytes",
     "hash_file",
+    "note_damage",
+    "noted_damage",
     "plan_prune",
     "read_provenance",
     "rebuild_git_index",
@@ -65,4 +70,5 @@ __all__ = [
     "relink",
     "repair",
     "verify",
+    "verify_blobs",
 ]

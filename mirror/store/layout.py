@@ -86,6 +86,11 @@ class Layout:
         return self.root / "exchange"
 
     @property
+    def damaged(self) -> Path:
+        """What a server met and could not deliver, noted for ``verify``."""
+        return self.root / "damaged.jsonl"
+
+    @property
     def folders(self) -> tuple[Path, ...]:
         """The folders that a new mirror has."""
         return (self.blobs, self.repos, self.hub, self.runs, self.partial)
