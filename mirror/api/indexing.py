@@ -19,7 +19,7 @@ def index_changes(store: Store) -> None:
     """
     try:
         with store.write_lock("index"):
-            _bring_up_to_date(store)
+            bring_up_to_date(store)
     except LockedError as error:
         hint = "what was fetched is safe; the catalog follows with the next sync or reindex"
         raise LockedError(str(error), hint=hint) from error
@@ -34,7 +34,8 @@ def index_everything(store: Store) -> IndexReport:
         return report
 
 
-def _bring_up_to_date(store: Store) -> None:
+def bring_up_to_date(store: Store) -> None:
+    """Do what :func:`index_changes` does; the caller holds the write lock."""
     path, changes = store.layout.catalog, store.changes()
     try:
         Catalog.open(path).close()

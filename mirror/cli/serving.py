@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     examples=(
         "mirror serve                                # for this machine: http://127.0.0.1:8000",
         "mirror serve --host 0.0.0.0 --token-required",
+        "mirror serve --host 0.0.0.0 --upstream      # connected: fetch and keep what is missing",
         "mirror serve --host :: --port 443 --certfile hub.lab.pem --keyfile hub.lab.key",
     ),
 )
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 @click.option("--keyfile", metavar="F", type=click.Path(path_type=Path), help="TLS: its key.")
 @click.option("--public-url", metavar="URL", help="What clients call it, behind a proxy.")
 @click.option("--accel", metavar="PATH", help="nginx sends the files: its location for blobs/.")
+@click.option("--upstream", is_flag=True, help="Fetch what is not mirrored when it is asked for.")
 @click.option("--log", metavar="F", help="Access log, a JSON object a line (stderr).")
 @click.option("--no-log", is_flag=True, help="No access log.")
 @common_options
@@ -51,6 +53,7 @@ def serve(
     keyfile: Path | None,
     public_url: str | None,
     accel: str | None,
+    upstream: bool,
     log: str | None,
     no_log: bool,
 ) -> None:
@@ -58,6 +61,10 @@ def serve(
 
     It only reads. A sync or an import is seen without a restart. Who can connect from this
     machine may read everything; from a network, gated repos need a token that is for them.
+
+    With --upstream what is not here is fetched from the Hub of mirror.toml when somebody asks
+    for it, verified, and kept as a snapshot, if [policy] lets it in. That needs a folder that
+    can be written to. What is mirrored already is answered from the mirror.
     """
     from mirror.api.loading import endpoint_variables
     from mirror.serve.access import gate_for
@@ -67,6 +74,7 @@ def serve(
     from mirror.serve.options import ServeOptions
     from mirror.serve.runner import Tls, make_server
     from mirror.serve.sockets import endpoint_of, is_local, listen, name_for_others
+    from mirror.serve.through import passing_through
 
     root = session.mirror().root
     if keyfile and not certfile:
@@ -79,7 +87,10 @@ def serve(
     logger = None if no_log else open_log(_log_stream(log))
     front = make_front(root, options, gate, logger)
     server = make_server(front.app, Limits(), tls)
-    with contextlib.closing(listen(host, port)) as listener:
+    with (
+        passing_through(front.shelf) if upstream else contextlib.nullcontext(),
+        contextlib.closing(listen(host, port)) as listener,
+    ):
         endpoint = endpoint_of(listener, tls=tls is not None)
         if session.as_json:
             emit_json({"endpoint": public or endpoint, "mirror": str(root)})
@@ -118,6 +129,7 @@ def _log_stream(path: str | None) -> Any:
     ),
 )
 @click.option("--strict", is_flag=True, help="List what was asked for and is not mirrored; fail.")
+@click.option("--upstream", is_flag=True, help="Fetch what is not mirrored, and keep it.")
 @click.option("--endpoint-only", is_flag=True, help="Set HF_ENDPOINT and nothing else.")
 @click.option(
     "--cache",
@@ -132,6 +144,7 @@ def run(
     session: Session,
     /,
     strict: bool,
+    upstream: bool,
     endpoint_only: bool,
     cache: Path | None,
     command: tuple[str, ...],
@@ -140,6 +153,9 @@ def run(
 
     Programs that speak to the Hub need no change: load_dataset by name, list_models,
     hf:// paths. Signals, stdin, stdout and the exit code are the command's own.
+
+    With --upstream what it asks for and is not mirrored is fetched, and kept; with --strict as
+    well, what upstream did not give is listed.
     """
     from mirror.serve.child import NOT_EXECUTABLE, NOT_FOUND
     from mirror.serve.run import run_with_mirror
@@ -148,7 +164,13 @@ def run(
     context = click.get_current_context()
     try:
         ran = run_with_mirror(
-            root, command, os.environ, strict=strict, endpoint_only=endpoint_only, cache=cache
+            root,
+            command,
+            os.environ,
+            strict=strict,
+            upstream=upstream,
+            endpoint_only=endpoint_only,
+            cache=cache,
         )
     except OSError as error:
         talk(f"error: cannot run {command[0]}: {error.strerror}")

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from mirror.api.status import Status
 
 #: Kinds of runs that bring content in, and so have counts of it.
-_BRINGING: Final = frozenset({"sync", "import"})
+_BRINGING: Final = frozenset({"sync", "import", "pass-through"})
 
 _AGE: Final = re.compile(r"(\d+)\s*([mhdw])")
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}

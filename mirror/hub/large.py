@@ -66,12 +66,14 @@ class LargeFetch:
         target: Target,
         partial: PartialFile,
         progress: Progress,
+        arrived: Progress,
     ) -> None:
         self._session = session
         self._bandwidth = bandwidth
         self._target = target
         self._partial = partial
         self._progress = progress
+        self._arrived = arrived
         self._size = target.request.file.size
         self._segments = Segments(self._size, partial.done)
         self._least_remaining = self._segments.remaining
@@ -87,7 +89,7 @@ class LargeFetch:
     async def run(self) -> FetchedFile:
         """Fetch what is missing, and check the whole."""
         self._progress(self._size - self._segments.remaining)
-        self._follower.advance(self._segments.frontier)
+        self._advance()
         hashing = asyncio.create_task(self._follower.run())
         try:
             await self._supervise(hashing)
@@ -252,5 +254,10 @@ class LargeFetch:
         self._partial.write(part, claim.position)
         claim.position += len(part)
         self._progress(len(part))
-        self._follower.advance(self._segments.frontier)
+        self._advance()
         await self._bandwidth.spend(len(chunk))
+
+    def _advance(self) -> None:
+        frontier = self._segments.frontier
+        self._follower.advance(frontier)
+        self._arrived(frontier)

@@ -50,7 +50,9 @@ class Transfer:
         """Let the threads go; no fetch may be under way."""
         self._hashers.shutdown()
 
-    async def fetch(self, request: FileRequest, partial: Path, progress: Progress) -> FetchedFile:
+    async def fetch(
+        self, request: FileRequest, partial: Path, progress: Progress, arrived: Progress
+    ) -> FetchedFile:
         """Fetch one file; see :meth:`Upstream.fetch`."""
         check_repo_path(request.file.path)
         url = file_url(self._session.endpoint, request)
@@ -59,10 +61,10 @@ class Transfer:
         # Two fetches of the same bytes share a file in `partial`: one after the other.
         lock = self._locks.setdefault(partial / request.file.etag, asyncio.Lock())
         async with lock:
-            return await self._fetch_large(request, url, partial, progress)
+            return await self._fetch_large(request, url, partial, (progress, arrived))
 
     async def _fetch_large(
-        self, request: FileRequest, url: URL, partial: Path, progress: Progress
+        self, request: FileRequest, url: URL, partial: Path, watchers: tuple[Progress, Progress]
     ) -> FetchedFile:
         fetch = LargeFetch(
             self._session,
@@ -71,7 +73,7 @@ class Transfer:
             self._hashers,
             Target(request, url),
             PartialFile(partial, request.file.etag, request.file.size),
-            progress,
+            *watchers,
         )
         return await fetch.run()
 

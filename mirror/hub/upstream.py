@@ -94,16 +94,19 @@ class Upstream:
         request: FileRequest,
         partial: Path,
         progress: Callable[[int], None] = lambda size: None,
+        arrived: Callable[[int], None] = lambda end: None,
     ) -> FetchedFile:
         """Fetch the bytes of one file into the folder ``partial``, and check them.
 
         A large file that was interrupted, by a kill too, goes on where it stopped.
         ``progress`` is called with the number of every few bytes that are there; what
         an earlier run left counts too, and a start from anew takes it back (negative).
+        ``arrived`` is called for a large file with the end of the part of ``partial/<etag>``
+        that has no gap; not verified before this returns.
 
         Raises:
             WrongBytesError: the bytes do not have the digest that the tree states;
                 nothing is left of them.
             DiskError: ``partial`` is full or not writable.
         """
-        return await self._transfer.fetch(request, partial, progress)
+        return await self._transfer.fetch(request, partial, progress, arrived)

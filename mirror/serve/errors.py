@@ -44,6 +44,7 @@ class HubError(Exception):
         commit: ``X-Repo-Commit``. A client that gets it with ``EntryNotFound`` remembers for
             ever that the commit has no such file: never with a file that is only not mirrored.
         miss: what was not mirrored, for ``--strict``.
+        retry_after: seconds after which it may be asked again.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class HubError(Exception):
         *,
         commit: str | None = None,
         miss: Miss | None = None,
+        retry_after: int | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -61,6 +63,7 @@ class HubError(Exception):
         self.message = as_header(message)
         self.commit = commit
         self.miss = miss
+        self.retry_after = retry_after
 
     def response(self) -> JSONResponse:
         """Give the answer."""
@@ -69,6 +72,8 @@ class HubError(Exception):
             headers["x-error-code"] = self.code
         if self.commit is not None:
             headers["x-repo-commit"] = self.commit
+        if self.retry_after is not None:
+            headers["retry-after"] = str(self.retry_after)
         return JSONResponse({"error": self.message}, self.status, headers)
 
 

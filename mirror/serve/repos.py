@@ -54,14 +54,18 @@ class RepoRoute(BaseRoute):
         await response(scope, receive, send)
 
     async def _answer(self, request: Request, meanings: tuple[RepoPath, ...]) -> ASGIApp:
-        place = await self._choose(meanings)
+        through = self.shelf.through
+        if through is None:
+            place = await self._choose(meanings)
+        else:
+            place = await through.choose(request, meanings)
         await admit(request, self.shelf, place.key)  # first: a 405 would tell that it is here
         if place.action not in self.handlers:
             raise HubError(404, None, "This mirror does not answer that")
         methods, handler = self.handlers[place.action]
         if request.method not in methods:
             raise only_reading()
-        key = self.shelf.canonical(place.key)
+        key = self.shelf.canonical(place.key) if through is None else through.canonical(place)
         if key != place.key:
             return _moved(request, place.at(key))
         return await handler(request, place, self.shelf, self.options)
@@ -87,6 +91,8 @@ async def snapshot_of(shelf: Shelf, place: RepoPath) -> Snapshot:
     Raises:
         HubError: 404 RepoNotFound or RevisionNotFound; 500, damaged.
     """
+    if shelf.through is not None:
+        return await shelf.through.snapshot(place)
     if (kept := shelf.quick(place.key, place.revision)) is not None:
         return kept
     return await run_in_threadpool(shelf.snapshot, place.key, place.revision)

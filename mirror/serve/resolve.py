@@ -10,7 +10,7 @@ from __future__ import annotations
 import mimetypes
 import os
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from starlette.datastructures import Headers
@@ -28,6 +28,9 @@ from mirror.serve.repos import snapshot_of
 from mirror.serve.shelf import Shelf, Snapshot
 from mirror.store import ManifestFile
 
+if TYPE_CHECKING:
+    from mirror.serve.through import Through
+
 _ALWAYS: Final = (
     (b"accept-ranges", b"bytes"),
     # Files come from anybody: a browser shall show them, not run them in our name.
@@ -44,7 +47,31 @@ async def resolve(
     """Answer with a file, or a part of it."""
     snapshot = await snapshot_of(shelf, place)
     file = find_file(snapshot, place)
-    if (answer := answer_with(request.scope, snapshot, file, shelf)) is None:
+    if not file.present and shelf.through is not None:
+        return await _pass_through(request, snapshot, file, shelf.through, shelf)
+    return _deliver(request.scope, snapshot, file, shelf)
+
+
+async def _pass_through(
+    request: Request, snapshot: Snapshot, file: ManifestFile, through: Through, shelf: Shelf
+) -> ASGIApp:
+    """Answer with a file that is not here yet."""
+    wanted = _wanted(request.scope, file)
+    headers = file_headers(snapshot, file)
+    if (nothing := _without_body(wanted, headers, file.size)) is not None:
+        return nothing
+    if wanted.status == 206:
+        headers.append(_content_range(wanted, file.size))
+    named = {name.decode(): value.decode() for name, value in headers}
+    answer = await through.deliver(request, snapshot, file, wanted, named)
+    if isinstance(answer, Response):
+        return answer
+    here = file.model_copy(update={"present": True, "sha256": answer})
+    return _deliver(request.scope, snapshot, here, shelf)
+
+
+def _deliver(scope: Scope, snapshot: Snapshot, file: ManifestFile, shelf: Shelf) -> ASGIApp:
+    if (answer := answer_with(scope, snapshot, file, shelf)) is None:
         shelf.note_damage(snapshot, file)
         message = f"{file.path} is damaged in this mirror: run mirror verify --repair there"
         raise HubError(500, None, message, commit=snapshot.commit)
@@ -57,10 +84,8 @@ def answer_with(
     """Give the answer with a file that is present; ``None`` where its blob is not whole."""
     wanted = _wanted(scope, file)
     headers = file_headers(snapshot, file)
-    if wanted.status == 304:  # without what describes a body that it does not have
-        return _empty(304, [line for line in headers if not line[0].startswith(b"content-")])
-    if wanted.status == 416:
-        return _empty(416, [*headers, (b"content-range", b"bytes */%d" % file.size)])
+    if (nothing := _without_body(wanted, headers, file.size)) is not None:
+        return nothing
     digest, prefix = str(file.sha256), shelf.options.accel
     descriptor = open_blob(shelf.store.blobs.name(digest), file.size)
     if descriptor is None:
@@ -69,8 +94,7 @@ def answer_with(
         os.close(descriptor)
         return HandOver(digest, prefix, headers)
     if wanted.status == 206:
-        first, last = wanted.span.start, wanted.span.end - 1
-        headers.append((b"content-range", b"bytes %d-%d/%d" % (first, last, file.size)))
+        headers.append(_content_range(wanted, file.size))
     return BlobResponse(descriptor, wanted.span, wanted.status, headers)
 
 
@@ -78,6 +102,20 @@ def _wanted(scope: Scope, file: ManifestFile) -> Wanted:
     if not any(name in _CONDITIONS for name, _ in scope["headers"]):
         return Wanted(200, Span(0, file.size))
     return what_is_wanted(Headers(scope=scope), file.etag, file.size)
+
+
+def _without_body(wanted: Wanted, headers: RawHeaders, size: int) -> Response | None:
+    """Answer a condition that does not hold, or a range that is not there."""
+    if wanted.status == 304:  # without what describes a body that it does not have
+        return _empty(304, [line for line in headers if not line[0].startswith(b"content-")])
+    if wanted.status == 416:
+        return _empty(416, [*headers, (b"content-range", b"bytes */%d" % size)])
+    return None
+
+
+def _content_range(wanted: Wanted, size: int) -> tuple[bytes, bytes]:
+    first, last = wanted.span.start, wanted.span.end - 1
+    return b"content-range", b"bytes %d-%d/%d" % (first, last, size)
 
 
 def _empty(status: int, headers: RawHeaders) -> Response:
@@ -95,8 +133,8 @@ def find_file(snapshot: Snapshot, place: RepoPath) -> ManifestFile:
     """
     if place.unsafe or (file := snapshot.files.get(place.path)) is None:
         raise no_entry(place.path or "that path", snapshot.commit)
-    if not file.present:
-        raise not_mirrored(snapshot.key, place.revision, file.path, file.absent_because)
+    if not snapshot.lists(file):
+        raise not_mirrored(snapshot.key, place.revision, file.path, snapshot.why_absent(file))
     return file
 
 

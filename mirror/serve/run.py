@@ -50,6 +50,7 @@ def run_with_mirror(
     env: Mapping[str, str],
     *,
     strict: bool = False,
+    upstream: bool = False,
     endpoint_only: bool = False,
     cache: Path | None = None,
 ) -> Ran:
@@ -60,6 +61,7 @@ def run_with_mirror(
         command: program and arguments.
         env: the environment to start from.
         strict: note what is asked for and not mirrored.
+        upstream: fetch what is asked for and not mirrored.
         endpoint_only: set HF_ENDPOINT alone; the user's own caches stay in use.
         cache: a folder for the caches, which then stays.
 
@@ -73,7 +75,8 @@ def run_with_mirror(
     with contextlib.closing(listener), signals_held() as mask:
         with _folder(cache, endpoint_only) as folder:
             child = spawn(command, environment(env, endpoint, folder, endpoint_only), mask)
-            code, misses = _serve(root, listener, endpoint, strict, child)
+            options = _Served(endpoint, strict, upstream)
+            code, misses = _serve(root, listener, options, child)
         left = folder if folder and not cache and folder.exists() else None
     return Ran(code, misses, left)
 
@@ -93,8 +96,15 @@ def _refuse_unknown(root: Path) -> None:
         Store.open(root)
 
 
+@dataclass(frozen=True)
+class _Served:
+    endpoint: str
+    strict: bool
+    upstream: bool
+
+
 def _serve(
-    root: Path, listener: socket.socket, endpoint: str, strict: bool, child: int
+    root: Path, listener: socket.socket, served: _Served, child: int
 ) -> tuple[int, tuple[Miss, ...]]:
     """Serve a command that has been started; what it asks until then waits in the socket."""
     try:
@@ -104,12 +114,17 @@ def _serve(
         from mirror.serve.options import ServeOptions
         from mirror.serve.runner import ServerThread
 
-        options = ServeOptions(public_url=endpoint, strict=strict)
+        options = ServeOptions(public_url=served.endpoint, strict=served.strict)
         front = make_front(root, options, gate_for(root, local=True, required=False))
+        stack = contextlib.ExitStack()
+        if served.upstream:
+            from mirror.serve.through import passing_through
+
+            stack.enter_context(passing_through(front.shelf))
     except BaseException:
         end(child)
         raise
-    with ServerThread(front.app, listener):
+    with stack, ServerThread(front.app, listener):
         code = wait(child)
     return code, tuple(front.shelf.misses)
 

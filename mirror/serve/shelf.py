@@ -30,6 +30,7 @@ from mirror.store import Manifest, ManifestFile, Store
 
 if TYPE_CHECKING:
     from mirror.catalog import Catalog
+    from mirror.serve.through import Through
 
 _log: Final = logging.getLogger("mirror.serve")
 
@@ -120,12 +121,19 @@ class Snapshot:
         """All files of the commit by path, those that are not mirrored included."""
         return {file.path: file for file in self.manifest.files}
 
+    def lists(self, file: ManifestFile) -> bool:
+        """Whether a client may ask for a file of the commit: it is here."""
+        return file.present
+
+    def why_absent(self, file: ManifestFile) -> str | None:
+        """Say what keeps a file out that is not listed."""
+        return file.absent_because
+
     @cached_property
     def present(self) -> tuple[ManifestFile, ...]:
-        """The files that are here, sorted by path."""
-        return tuple(
-            sorted((file for file in self.files.values() if file.present), key=lambda f: f.path)
-        )
+        """The files that are listed, sorted by path."""
+        listed = (file for file in self.files.values() if self.lists(file))
+        return tuple(sorted(listed, key=lambda file: file.path))
 
     @cached_property
     def folders(self) -> frozenset[str]:
@@ -172,6 +180,8 @@ class Shelf:
         self.damages: dict[Damage, int] = {}
         """What ``mirror verify --repair`` is needed for."""
         self.notes = DamageNotes(self.store)
+        self.through: Through | None = None
+        """What asks upstream for what is not here, if the server may."""
         self._targets: Kept[RepoKey] = Kept(_KEPT_REPOS)
         self._refs: Kept[Mapping[str, str]] = Kept(_KEPT_REPOS)
         self._snapshots: Kept[Snapshot] = Kept(self.options.limits.manifest_files)

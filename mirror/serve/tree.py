@@ -91,7 +91,7 @@ def path_entry(snapshot: Snapshot, path: str, last: dict[str, Any] | None) -> di
 
 def _is_here(snapshot: Snapshot, path: str) -> bool:
     file = snapshot.files.get(path)
-    return file is not None and file.present
+    return file is not None and snapshot.lists(file)
 
 
 def file_entry(file: ManifestFile) -> dict[str, Any]:

@@ -115,6 +115,10 @@ class Layout:
         """In which bundle each snapshot came."""
         return self.repo(key) / "provenance.jsonl"
 
+    def passed(self, key: RepoKey) -> Path:
+        """Which refs a server has set, passing requests through to upstream."""
+        return self.repo(key) / "passed.json"
+
     def alias(self, key: RepoKey) -> Path:
         """The file that says: this is another name of …"""
         return self.repo(key) / "alias"

@@ -111,6 +111,7 @@ class Fetcher:
             request,
             self._store.layout.partial,
             lambda count: self._progress.received(plan, file, count),
+            lambda end: self._progress.arrived(plan, file, end),
         )
 
     @contextmanager

@@ -14,10 +14,12 @@ from mirror.errors import (
     RepoUnauthorizedError,
     TransportError,
 )
+from mirror.hub.model import RepoInfo
 from mirror.names import RepoKey
-from mirror.store.history import State
+from mirror.store.history import Observation, State
 from mirror.sync.last import LastRun
 from mirror.sync.model import Action, Amount, Outcome, Problem, Refusal, RepoChange, RunReport
+from mirror.sync.policy import licenses_of
 
 #: Repos (or queries) in a row that upstream did not answer for, after which the rest
 #: is not tried.
@@ -34,6 +36,24 @@ _STATES: Mapping[type[MirrorError], State] = {
 def state_of(error: MirrorError) -> State | None:
     """Give what an error says about the repo itself; none where it says nothing lasting."""
     return _STATES.get(type(error))
+
+
+def observation_of(info: RepoInfo, time: str) -> Observation:
+    """Give what is written down of a look at a repo; ``time`` is ISO 8601, UTC."""
+    raw = info.raw
+    gated = raw.get("gated")
+    return Observation(
+        time=time,
+        commit=info.commit,
+        downloads=_count(raw.get("downloads")),
+        likes=_count(raw.get("likes")),
+        license=", ".join(licenses_of(raw)) or None,
+        gated=gated if isinstance(gated, bool | str) else None,
+    )
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 @dataclass

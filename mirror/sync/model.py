@@ -402,6 +402,9 @@ class Progress:
     def received(self, plan: RepoPlan, file: PlannedFile, count: int) -> None:
         """``count`` more bytes of ``file`` are on disk (negative: they were thrown away)."""
 
+    def arrived(self, plan: RepoPlan, file: PlannedFile, end: int) -> None:
+        """``partial/<etag>`` of a large file has no gap up to ``end``; nothing is verified yet."""
+
     def published(self, plan: RepoPlan) -> None:
         """Called when a snapshot has become visible."""
 

@@ -83,7 +83,7 @@ async def prepare(
         upstream,
         settings.policy,
         heads.commits,
-        mirror_size=_mirror_size(store) if settings.policy.max_mirror_size is not None else 0,
+        mirror_size=mirror_size(store) if settings.policy.max_mirror_size is not None else 0,
     )
     return Prepared(selection, heads, planner, positions)
 
@@ -132,5 +132,6 @@ async def _positions(upstream: Upstream, selection: Selection) -> dict[str, str]
     return positions
 
 
-def _mirror_size(store: Store) -> int:
+def mirror_size(store: Store) -> int:
+    """Give the bytes of all blobs: what ``policy.max_mirror_size`` is about."""
     return sum(store.blobs.path(digest).stat().st_size for digest in store.blobs)

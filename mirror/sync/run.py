@@ -23,7 +23,7 @@ from mirror.store.view import list_files
 from mirror.sync.fetch import Fetcher, discard_small
 from mirror.sync.interrupt import run_to_end
 from mirror.sync.last import last_run
-from mirror.sync.ledger import Ledger, report_of, state_of
+from mirror.sync.ledger import Ledger, observation_of, report_of, state_of
 from mirror.sync.model import (
     Change,
     Problem,
@@ -42,7 +42,6 @@ from mirror.sync.planner import (
     plan_as_shown,
     plan_repair,
 )
-from mirror.sync.policy import licenses_of
 from mirror.sync.prepare import Prepared, is_kept, prepare
 from mirror.sync.rounds import Rounds
 
@@ -249,17 +248,7 @@ class _Run:
         """Keep what upstream says today, of the repos that are mirrored."""
         if isinstance(plan, Refusal) and not self._store.has(info.key):
             return
-        raw = info.raw
-        gated = raw.get("gated")
-        observation = Observation(
-            time=_now(),
-            commit=info.commit,
-            downloads=_count(raw.get("downloads")),
-            likes=_count(raw.get("likes")),
-            license=", ".join(licenses_of(raw)) or None,
-            gated=gated if isinstance(gated, bool | str) else None,
-        )
-        self._store.observe(info.key, observation)
+        self._store.observe(info.key, observation_of(info, _now()))
 
     def finish(self, *, completed: bool, whole: bool) -> RunReport:
         """Put what was repaired back everywhere, write the report of the run, and give it."""
@@ -299,7 +288,3 @@ def _commits(store: Store, key: RepoKey) -> list[str]:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
