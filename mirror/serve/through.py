@@ -17,6 +17,7 @@ import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -99,6 +100,7 @@ class Through:
         self._looked: WeakKeyDictionary[Look, Snapshot] = WeakKeyDictionary()
         self._offered: WeakKeyDictionary[Snapshot, OfferedSnapshot] = WeakKeyDictionary()
         self._passed: Kept[Mapping[str, str]] = Kept(_KEPT_REPOS)
+        self._path = lru_cache(_KEPT_REPOS)(lambda key: str(shelf.store.layout.passed(key)))
 
     # --- which repo ------------------------------------------------------------------
 
@@ -110,7 +112,8 @@ class Through:
         """
         reader = reader_of(request.scope)
         for place in meanings:
-            local = await run_in_threadpool(self._local, place)
+            if (local := self._quick(place)) is None:
+                local = await run_in_threadpool(self._local, place)
             if local.repo:
                 await admit(request, self._shelf, place.key)
                 await self._freshen(reader, place, local)
@@ -161,10 +164,16 @@ class Through:
             if error.status != 404:
                 raise
             return Local(repo=True)
-        store = self._shelf.store
-        path = str(store.layout.passed(self._shelf.canonical(place.key)))
+        store, path = self._shelf.store, self._path(self._shelf.canonical(place.key))
         passed = self._passed.get(path, lambda: passed_refs(store, place.key))
-        return Local(True, True, passed.get(_name(place)) == commit and not is_commit(_name(place)))
+        return _found(place, passed, commit)
+
+    def _quick(self, place: RepoPath) -> Local | None:
+        """Give what :meth:`_local` would, if that takes only a look at stamps."""
+        if (kept := self._shelf.quick(place.key, place.revision)) is None:
+            return None
+        passed = self._passed.current(self._path(kept.key))
+        return None if passed is None else _found(place, passed, kept.commit)
 
     # --- which commit -----------------------------------------------------------------
 
@@ -174,6 +183,9 @@ class Through:
         Raises:
             HubError: 404, 500: as of the shelf.
         """
+        local, kept = self._quick(place), self._shelf.quick(place.key, place.revision)
+        if local is not None and not local.passed and kept is not None:
+            return self._offer(kept)
         return await run_in_threadpool(self._snapshot, place)
 
     def _snapshot(self, place: RepoPath) -> Snapshot:
@@ -261,6 +273,11 @@ class Through:
             return future.result()
         except (concurrent.futures.CancelledError, asyncio.CancelledError):
             raise later("this server is ending") from None
+
+
+def _found(place: RepoPath, passed: Mapping[str, str], commit: str) -> Local:
+    name = _name(place)
+    return Local(True, True, passed.get(name) == commit and not is_commit(name))
 
 
 def _admit(reader: Reader, asked: RepoKey, look: Look) -> None:

@@ -215,7 +215,7 @@ class Keeper:
 
     def _publish(self, known: Known, ledger: Ledger) -> None:
         key, commit = known.place
-        followed = self._followed(known)
+        followed, came = self._followed(known), bool(known.brought)
         for old in followed.values():
             for path, digest in carried(known, old).items() if old else ():
                 known.brought.setdefault(path, digest)
@@ -226,14 +226,15 @@ class Keeper:
         moving = [
             name for name, old in followed.items() if old is None or takes_the_place(manifest, old)
         ]
-        if manifest.present_files and (manifest != earlier or moving):
+        if manifest.present_files and (moving or (came and manifest != earlier)):
             self._store.publish(manifest, moving)
             note_passed(self._store, key, dict.fromkeys(moving, commit))
-            for alias in known.aliases - {key}:
-                self._store.add_alias(alias, key)
             if known.observation is not None:
                 self._store.observe(key, known.observation)
             ledger.published.append(plan.in_short)
+        for alias in known.aliases if self._store.has(key) else ():
+            if self._store.canonical(alias) != key:
+                self._store.add_alias(alias, key)
 
     def _followed(self, known: Known) -> dict[str, Manifest | None]:
         """Give the revisions that may move here, each with the commit it points at now.

@@ -33,6 +33,7 @@ from mirror.hub.model import RepoInfo
 from mirror.names import RepoKey, check_ref_name, is_commit
 from mirror.settings import Settings
 from mirror.store import Manifest, ManifestFile, Observation, Store
+from mirror.store.history import State
 from mirror.store.passed import passed_refs
 from mirror.sync.arriving import Arriving
 from mirror.sync.fetch import Fetcher
@@ -40,7 +41,7 @@ from mirror.sync.keeper import Keeper, Times
 from mirror.sync.known import Known, known_of, plan_for, refusal_of_file
 from mirror.sync.ledger import observation_of, state_of
 from mirror.sync.model import PlannedFile, Progress, Refusal, RepoPlan, Wanted
-from mirror.sync.planner import Planner, held_digest, manifest_if_any
+from mirror.sync.planner import Planner, held_digest, manifest_if_any, refs_if_any
 from mirror.sync.prepare import mirror_size
 from mirror.sync.run import Connect
 
@@ -210,9 +211,20 @@ class Passing:
         if self._store.has(plan.key):
             if seen.gated is not None and bool(seen.gated) != _was_gated(self._store, plan.key):
                 self._keeper.observe(plan.key, seen)  # who may read it depends on that
-            if passed_refs(self._store, plan.key).get(revision, plan.commit) != plan.commit:
-                self._keeper.add(known)  # the ref moves, if nothing new has to come for it
+            if self._is_news(asked, revision, plan, earlier):
+                self._keeper.add(known)
         return look
+
+    def _is_news(
+        self, asked: RepoKey, revision: str, plan: RepoPlan, earlier: Manifest | None
+    ) -> bool:
+        """Whether a name or a ref is to be kept, though no file need come for it."""
+        if self._store.canonical(asked) != plan.key:
+            return True
+        here = refs_if_any(self._store, plan.key).get(revision)
+        if here is None:
+            return earlier is not None
+        return here != plan.commit and revision in passed_refs(self._store, plan.key)
 
     def _denied(self, asked: RepoKey, revision: str, error: MirrorError) -> MirrorError:
         silent = isinstance(error, TransportError)
@@ -221,7 +233,7 @@ class Passing:
             self._silent = (time.monotonic() + seconds, error)
         self._memory.put(asked, revision, error, seconds)
         state = state_of(error)
-        if state is not None and self._store.has(asked):
+        if state is not None and self._store.has(asked) and state != _state(self._store, asked):
             self._keeper.observe(asked, Observation(_now(), state, detail=str(error)))
         return error
 
@@ -373,6 +385,12 @@ def _weight(answer: Answer) -> int:
 def _ref_name(revision: str, commit: str) -> str:
     """Give the ref that a revision is; a short commit is the whole one."""
     return commit if len(revision) >= 7 and commit.startswith(revision) else revision
+
+
+def _state(store: Store, key: RepoKey) -> State | None:
+    """Give what upstream said last of the repo, as far as it is written down."""
+    history = store.history(key)
+    return history[-1].state if history else None
 
 
 def _was_gated(store: Store, key: RepoKey) -> bool:

@@ -199,6 +199,19 @@ class TestOneFile:
             assert 200 == get(endpoint, CONFIG).status_code
         assert TINY == mirror.store.canonical(RepoKey(RepoType.MODEL, "tiny"))
 
+    def test_names_of_what_is_here_are_kept_too(self, hub: FakeHub, mirror: Mirror) -> None:
+        with through(mirror) as endpoint:
+            get(endpoint, CONFIG)
+        hub.alias("model", "tiny", "acme/tiny")
+        hub.repo("model", "acme/tiny").tag("v1.0")
+        with through(mirror) as endpoint:
+            assert 307 == httpx.get(f"{endpoint}/tiny/resolve/main/config.json").status_code
+            assert 200 == get(endpoint, "acme/tiny/resolve/v1.0/config.json").status_code
+        hub.down()
+        with serving(mirror.root) as endpoint:
+            moved = httpx.get(f"{endpoint}/tiny/resolve/v1.0/config.json", follow_redirects=True)
+            assert FILES["config.json"] == moved.content
+
     def test_a_tag_a_commit_and_a_short_one(self, hub: FakeHub, mirror: Mirror) -> None:
         repo = hub.repo("model", "acme/tiny")
         first = head_of(hub)
@@ -379,6 +392,30 @@ class TestRefusals:
         assert [] == list(mirror.store.blobs)
         assert ["failed"] == [report["outcome"] for report in mirror.runs()]
 
+    def test_upstream_that_takes_long(
+        self, hub: FakeHub, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("mirror.serve.through._WAIT", 0.1)
+        going = threading.Event()
+        hub.on("info", lambda _: going.wait(20))
+        hub.on("resolve", lambda _: going.wait(20))
+        with through(mirror) as endpoint:
+            answer = get(endpoint, CONFIG)
+            assert (503, "5") == (answer.status_code, answer.headers["retry-after"])
+            going.set()
+            until(lambda: get(endpoint, CONFIG).status_code == 200)
+        assert {"info": 1, "tree": 1, "resolve": 1} == dict(hub.counts)
+
+    def test_gone_upstream_is_written_down_once(self, hub: FakeHub, mirror: Mirror) -> None:
+        with through(mirror) as endpoint:
+            get(endpoint, CONFIG)
+        hub.remove("model", "acme/tiny")
+        for _ in range(2):
+            with through(mirror) as endpoint:
+                assert 200 == get(endpoint, CONFIG).status_code
+        states = [seen.state for seen in mirror.store.history(TINY)]
+        assert ["ok", "unauthorized"] == states
+
     def test_a_sync_at_work_is_come_back_later(self, hub: FakeHub, mirror: Mirror) -> None:
         with through(mirror) as endpoint:
             with mirror.store.write_lock("sync"):
@@ -398,22 +435,19 @@ class TestRefusals:
 
 class TestLargeFiles:
     def test_is_sent_while_it_comes(self, hub: FakeHub, mirror: Mirror) -> None:
-        going = threading.Event()
-        large(hub, lambda _: going.wait(20), skip=1)  # only the first range comes at once
+        large(hub, mirror, stalls=True)
         with through(mirror) as endpoint, httpx.stream("GET", f"{endpoint}/{BIG}") as answer:
-            assert (200, str(len(LARGE))) == (
-                answer.status_code,
-                answer.headers["content-length"],
-            )
-            chunks = answer.iter_raw(1)
-            first = next(chunks)  # though the file is not whole
-            going.set()
+            length = answer.headers["content-length"]
+            assert (200, str(len(LARGE))) == (answer.status_code, length)
+            chunks = answer.iter_raw()
+            first = next(chunks)
+            assert [] == list(mirror.store.blobs)  # it is not whole
             assert LARGE == first + b"".join(chunks)
         check(mirror.store)
-        assert {BIG.rpartition("/")[2]} == {f.path for f in mirror.files("acme/big").present_files}
+        assert ["big.bin"] == [file.path for file in mirror.files("acme/big").present_files]
 
     def test_wrong_bytes_never_end(self, hub: FakeHub, mirror: Mirror, tmp_path: Path) -> None:
-        large(hub)
+        large(hub, mirror)
         hub.fault("resolve", kind=Corrupt(1000), times=None)
         with through(mirror) as endpoint:
             with pytest.raises(httpx.RemoteProtocolError):
@@ -426,7 +460,7 @@ class TestLargeFiles:
     def test_wrong_bytes_once_cut_who_has_them_and_come_right(
         self, hub: FakeHub, mirror: Mirror
     ) -> None:
-        large(hub)
+        large(hub, mirror)
         hub.fault("resolve", kind=Corrupt(1000))
         with through(mirror) as endpoint:
             with pytest.raises(httpx.RemoteProtocolError):
@@ -435,13 +469,13 @@ class TestLargeFiles:
         check(mirror.store)
 
     def test_a_range_at_its_end(self, hub: FakeHub, mirror: Mirror) -> None:
-        large(hub)
+        large(hub, mirror)
         with through(mirror) as endpoint:
             answer = get(endpoint, BIG, range="bytes=-5")
         assert (206, LARGE[-5:]) == (answer.status_code, answer.content)
 
     def test_many_clients_are_one_fetch(self, hub: FakeHub, mirror: Mirror) -> None:
-        large(hub)
+        large(hub, mirror)
         with through(mirror) as endpoint, ThreadPoolExecutor(32) as pool:
             bodies = list(pool.map(lambda _: get(endpoint, BIG).content, range(32)))
             small = list(pool.map(lambda _: get(endpoint, CONFIG).content, range(32)))
@@ -450,17 +484,32 @@ class TestLargeFiles:
         assert {"info": 2, "tree": 2} == {name: hub.counts[name] for name in ("info", "tree")}
 
     def test_a_client_that_leaves_does_not_stop_it(self, hub: FakeHub, mirror: Mirror) -> None:
-        going = threading.Event()
-        large(hub, lambda _: going.wait(20), skip=1)
+        large(hub, mirror, stalls=True)
         with through(mirror) as endpoint:
             with httpx.stream("GET", f"{endpoint}/{BIG}") as answer:
                 next(answer.iter_raw(1))
-            going.set()
             assert LARGE == get(endpoint, BIG).content
         assert len(LARGE) == hub.sent["resolve"]
 
+    def test_a_byte_now_and_then_while_the_end_is_awaited(
+        self, hub: FakeHub, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("mirror.serve.arriving._PATIENCE", 0.01)
+        large(hub, mirror, stalls=True)
+        span = "bytes=0-70000"  # all of it comes before upstream stalls
+        with (
+            through(mirror) as endpoint,
+            httpx.stream("GET", f"{endpoint}/{BIG}", headers={"range": span}) as answer,
+        ):
+            chunks, came = answer.iter_raw(), b""
+            while len(came) < 70001 - (64 << 10) + 10:  # ten bytes of what is held back
+                came += next(chunks)
+            assert [] == list(mirror.store.blobs)  # it is not whole
+            assert len(came) < 70001
+            assert LARGE[:70001] == came + b"".join(chunks)
+
     def test_upstream_that_stalls_cuts_the_answer(self, hub: FakeHub, mirror: Mirror) -> None:
-        large(hub)
+        large(hub, mirror)
         transfer(mirror, "read_timeout = 0.3")
         hub.fault("resolve", kind=Stall(2 << 20))
         hub.fault("resolve", kind=Stall(0), times=None)
@@ -531,7 +580,8 @@ class TestReaders:
 class TestKilled:
     def test_nothing_is_half_done(self, hub: FakeHub, mirror: Mirror) -> None:
         """kill -9 while a large file comes and a small one waits to be published."""
-        large(hub, lambda _: threading.Event().wait(30), skip=1)
+        large(hub, mirror)
+        hub.fault("resolve", kind=Stall(2 << 20), path="big.bin")
         process, endpoint = start(mirror, "--upstream")
         try:
             assert 200 == get(endpoint, CONFIG).status_code
@@ -610,11 +660,12 @@ class TestClients:
 BIG = "acme/big/resolve/main/big.bin"
 
 
-def large(hub: FakeHub, wait: Callable[[Any], object] | None = None, skip: int = 0) -> None:
-    """Add a repo with a large file; ``wait`` is called before a part of it is sent."""
+def large(hub: FakeHub, mirror: Mirror, *, stalls: bool = False) -> None:
+    """Add a repo with a large file; with ``stalls`` upstream pauses once, in the middle."""
     hub.add_repo("model", "acme/big", {"big.bin": LARGE}, lfs=["*.bin"])
-    if wait is not None:
-        hub.on("resolve", wait, path="big.bin", times=None, skip=skip)
+    if stalls:
+        transfer(mirror, "read_timeout = 2.0")
+        hub.fault("resolve", kind=Stall(2 << 20), path="big.bin")
 
 
 def policy(mirror: Mirror, line: str) -> None:
