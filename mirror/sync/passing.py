@@ -239,7 +239,7 @@ class Passing:
 
     # --- what is brought ----------------------------------------------------------------
 
-    async def known(self, manifest: Manifest) -> Known:
+    def _known(self, manifest: Manifest) -> Known:
         """Give the commit of a manifest of the store, to bring more of it."""
         before = self._memory.get(manifest.key, manifest.commit)
         if isinstance(before, Look):
@@ -257,9 +257,7 @@ class Passing:
         until, arriving = self._broken.get(place, (0.0, None))
         if arriving is not None and time.monotonic() < until:
             return arriving
-        known = await self.known(manifest)
-        if place in self._bringing:
-            return self._watch.files[place]
+        known = self._known(manifest)
         arriving = self._watch.files[place] = Arriving()
         task = asyncio.create_task(self._bring(known, file, arriving))
         self._bringing[place] = task
@@ -274,7 +272,7 @@ class Passing:
         if (
             digest := held_digest(self._store, plan_for(Known(manifest), file).files[0])
         ) is not None:
-            self._have(await self.known(manifest), file, digest)
+            self._have(self._known(manifest), file, digest)
 
     def _over(self, place: tuple[RepoKey, str, str]) -> None:
         del self._bringing[place]

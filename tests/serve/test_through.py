@@ -22,7 +22,7 @@ from huggingface_hub.errors import EntryNotFoundError
 
 from mirror import Mirror
 from mirror.api.indexing import bring_up_to_date
-from mirror.errors import DiskError
+from mirror.errors import DiskError, LockedError
 from mirror.hub import Upstream
 from mirror.hub.retry import Backoff
 from mirror.names import RepoKey, RepoType
@@ -319,6 +319,21 @@ class TestFreshness:
         with through(mirror, Patience(yes=0)) as endpoint:
             assert b"{}" == get(endpoint, CONFIG).content
             assert {} == dict(hub.counts)
+
+    def test_a_ref_that_a_sync_has_moved_stays(self, hub: FakeHub, mirror: Mirror) -> None:
+        old = head_of(hub)
+        with through(mirror) as endpoint:
+            assert 200 == get(endpoint, CONFIG).status_code
+            until(lambda: list(mirror.runs()))
+            mirror.add("model", id="acme/tiny", include="*.json")
+            hub.repo("model", "acme/tiny").commit({"config.json": b"{}"})
+            until(lambda: _synced(mirror))
+            assert b"{}" == get(endpoint, CONFIG).content
+            path = f"acme/tiny/resolve/{old}/model.safetensors"
+            assert FILES["model.safetensors"] == get(endpoint, path).content
+        assert {"main": head_of(hub)} == mirror.store.refs(TINY)
+        assert ["config.json", "model.safetensors"] == present(mirror, old)
+        check(mirror.store)
 
 
 class TestRefusals:
@@ -681,6 +696,14 @@ def _section(mirror: Mirror, name: str, line: str) -> None:
     path.write_text(
         f'[upstream]\nendpoint = "{mirror.settings.upstream.endpoint}"\n[{name}]\n{line}\n'
     )
+
+
+def _synced(mirror: Mirror) -> bool:
+    """Sync, unless the server has the lock at this moment."""
+    try:
+        return mirror.sync(recheck=True).exit_code == 0
+    except LockedError:
+        return False
 
 
 def until(found: Callable[[], object]) -> None:
