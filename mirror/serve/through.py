@@ -46,7 +46,8 @@ from mirror.settings import PolicySettings, load_settings, read_token
 from mirror.store.passed import passed_refs
 from mirror.sync.keeper import KIND
 from mirror.sync.known import Offer, offer_of
-from mirror.sync.passing import Look, Passing
+from mirror.sync.memory import Look
+from mirror.sync.passing import Passing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

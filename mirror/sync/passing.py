@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -40,14 +39,12 @@ from mirror.sync.fetch import Fetcher
 from mirror.sync.keeper import Keeper, Times
 from mirror.sync.known import Known, known_of, plan_for, refusal_of_file
 from mirror.sync.ledger import observation_of, state_of
+from mirror.sync.memory import KEPT, Answer, Look, Memory
 from mirror.sync.model import PlannedFile, Progress, Refusal, RepoPlan, Wanted
 from mirror.sync.planner import Planner, held_digest, manifest_if_any, refs_if_any
 from mirror.sync.prepare import mirror_size
 from mirror.sync.run import Connect
 
-#: Answers of upstream that are remembered, and files of the commits among them.
-_KEPT_LOOKS: Final = 10_000
-_KEPT_FILES: Final = 200_000
 #: Questions to upstream at once, and those that may wait for their turn.
 _AT_ONCE: Final = 8
 _WAITING: Final = 200
@@ -65,30 +62,6 @@ class Patience:
     """Missing, refused, forbidden, or a file that did not come."""
     silence: float = 15.0
     """After no answer at all, nobody asks upstream anything."""
-
-
-@dataclass(frozen=True, eq=False)
-class Look:
-    """What upstream says of one revision of one repo."""
-
-    asked: RepoKey
-    info: RepoInfo
-    """Its ``key`` is another one than ``asked`` after a rename."""
-    known: Known
-
-    @property
-    def key(self) -> RepoKey:
-        """The id that the repo has now."""
-        return self.info.key
-
-    @property
-    def commit(self) -> str:
-        """What the revision points at."""
-        return self.info.commit
-
-
-Answer = Look | MirrorError
-"""What came of a question; an error where the answer is no, or there is none."""
 
 
 class Passing:
@@ -133,7 +106,7 @@ class Passing:
         self._fetcher = Fetcher(
             store, self._upstream, workers=transfer.workers, progress=self._watch
         )
-        self._memory = _Memory()
+        self._memory = Memory()
         self._looking: dict[tuple[RepoKey, str], asyncio.Task[Answer]] = {}
         self._bringing: dict[tuple[RepoKey, str, str], asyncio.Task[None]] = {}
         self._broken: OrderedDict[tuple[RepoKey, str, str], tuple[float, Arriving]] = OrderedDict()
@@ -287,7 +260,7 @@ class Passing:
                 seconds = self._patience.no
             if not isinstance(error, LockedError):
                 self._broken[place] = (time.monotonic() + seconds, arriving)
-            while len(self._broken) > _KEPT_LOOKS:
+            while len(self._broken) > KEPT:
                 self._broken.popitem(last=False)
 
     async def _bring(self, known: Known, file: ManifestFile, arriving: Arriving) -> None:
@@ -344,40 +317,6 @@ class _Watch(Progress):
         one = self.files.get((plan.key, plan.commit, file.path))
         if count < 0 and one is not None:
             one.void()
-
-
-class _Memory:
-    """Upstream's answers, each good for some seconds; the oldest goes. Thread-safe."""
-
-    def __init__(self) -> None:
-        self._turn = threading.Lock()
-        self._files = 0
-        self._answers: OrderedDict[tuple[RepoKey, str], tuple[float, Answer]] = OrderedDict()
-
-    def get(self, key: RepoKey, revision: str) -> Answer | None:
-        with self._turn:
-            until, answer = self._answers.get((key, revision), (0.0, None))
-            return answer if time.monotonic() < until else None
-
-    def put(self, key: RepoKey, revision: str, answer: Answer, seconds: float | None) -> None:
-        until = float("inf") if seconds is None else time.monotonic() + seconds
-        with self._turn:
-            self._drop((key, revision))
-            self._answers[key, revision] = (until, answer)
-            self._files += _weight(answer)
-            while self._answers and (
-                len(self._answers) > _KEPT_LOOKS
-                or (self._files > _KEPT_FILES and len(self._answers) > 4)
-            ):
-                self._drop(next(iter(self._answers)))
-
-    def _drop(self, place: tuple[RepoKey, str]) -> None:
-        if (old := self._answers.pop(place, None)) is not None:
-            self._files -= _weight(old[1])
-
-
-def _weight(answer: Answer) -> int:
-    return len(answer.known.manifest.files) if isinstance(answer, Look) else 0
 
 
 def _ref_name(revision: str, commit: str) -> str:

@@ -18,6 +18,7 @@ from mirror.serve.sockets import endpoint_of, listen
 from tests.api.small import select_all, small_hub
 from tests.fakehub import FakeHub, serve
 from tests.samples import sample_hub
+from tests.serve.passing import FILES
 
 QA = "sample-lab/korean-qa"
 SENTIMENT = "sample-lab/tiny-bert-korean-sentiment"
@@ -86,3 +87,10 @@ def own_root(lab_root: Path, tmp_path: Path) -> Iterator[Path]:
     shutil.copytree(lab_root, root, symlinks=True)
     yield root
     shutil.rmtree(root, ignore_errors=True)
+
+
+@pytest.fixture
+def mirror(hub: FakeHub, tmp_path: Path) -> Mirror:
+    """An empty mirror of a hub that has one model."""
+    hub.add_repo("model", "acme/tiny", FILES, lfs=["*.safetensors", "*.bin"])
+    return Mirror.init(tmp_path / "mirror", hub.endpoint)

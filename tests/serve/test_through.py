@@ -2,109 +2,39 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import json
-import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx2 as httpx
 import pytest
-from huggingface_hub import HfApi, hf_hub_download, snapshot_download
-from huggingface_hub.errors import EntryNotFoundError
+from huggingface_hub import HfApi, hf_hub_download
 
 from mirror import Mirror
-from mirror.api.indexing import bring_up_to_date
-from mirror.errors import DiskError, LockedError
-from mirror.hub import Upstream
-from mirror.hub.retry import Backoff
+from mirror.errors import DiskError
 from mirror.names import RepoKey, RepoType
-from mirror.serve.access import Tokens, gate_for
-from mirror.serve.app import create_app
-from mirror.serve.guard import TokenGuard
-from mirror.serve.runner import ServerThread
-from mirror.serve.sockets import endpoint_of, listen
-from mirror.serve.through import passing_for, passing_through
-from mirror.sync.keeper import Times
-from mirror.sync.passing import Passing, Patience
-from tests.fakehub import FakeHub, serve
-from tests.fakehub.faults import Corrupt, Stall, Status
-from tests.samples import sample_hub
+from mirror.serve.through import passing_for
+from mirror.sync.passing import Patience
+from tests.fakehub import FakeHub
+from tests.fakehub.faults import Corrupt, Status
 from tests.serve.conftest import serving
-from tests.serve.test_clients import PROBE, run
+from tests.serve.passing import (
+    CONFIG,
+    FILES,
+    TINY,
+    get,
+    head_of,
+    policy,
+    present,
+    sha,
+    synced,
+    through,
+    until,
+    where,
+)
 from tests.sync.lab import check
-
-TINY = RepoKey(RepoType.MODEL, "acme/tiny")
-FILES = {
-    "README.md": "---\nlicense: mit\n---\n# Tiny\n",
-    "config.json": b'{"model_type": "bert"}',
-    "model.safetensors": bytes(range(256)) * 40,
-    "pytorch_model.bin": b"old weights" * 100,
-}
-LARGE = bytes(range(256)) * 4096 * 6  # 6 MiB: several times what is fetched in one piece
-CONFIG = "acme/tiny/resolve/main/config.json"
-connect = functools.partial(Upstream, backoff=Backoff(retries=2, base=0.001))
-
-
-@pytest.fixture
-def mirror(hub: FakeHub, tmp_path: Path) -> Mirror:
-    """An empty mirror of a hub that has one model."""
-    hub.add_repo("model", "acme/tiny", FILES, lfs=["*.safetensors", "*.bin"])
-    return Mirror.init(tmp_path / "mirror", hub.endpoint)
-
-
-@contextmanager
-def through(mirror: Mirror, patience: Patience | None = None, **more: Any) -> Iterator[str]:
-    """Serve with --upstream while the block runs; at its end all is published."""
-    app = create_app(mirror.root)
-    passing = Passing(
-        mirror.store,
-        mirror.settings,
-        token=more.pop("token", None),
-        index=bring_up_to_date,
-        patience=patience,
-        times=more.pop("times", Times(lock=0.3, quiet=0.05)),
-        connect=connect,
-    )
-    listener = listen("127.0.0.1", 0)
-    gate = more.pop("gate", None)
-    front = TokenGuard(app, gate) if gate else app
-    with passing_through(app.state.shelf, passing), ServerThread(front, listener):
-        yield endpoint_of(listener)
-
-
-def get(endpoint: str, path: str, **headers: str) -> httpx.Response:
-    return httpx.get(f"{endpoint}/{path}", headers=headers, timeout=30)
-
-
-def where(endpoint: str, folder: Path) -> dict[str, Any]:
-    return {"endpoint": endpoint, "cache_dir": folder, "token": False}
-
-
-def names(folder: str) -> set[str]:
-    root = Path(folder)
-    return {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
-
-
-def sha(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def head_of(hub: FakeHub, revision: str = "main") -> str:
-    commit = hub.repo("model", "acme/tiny").find(revision)
-    assert commit is not None
-    return commit.id
-
-
-def present(mirror: Mirror, revision: str = "main") -> list[str]:
-    return [file.path for file in mirror.files("acme/tiny", revision=revision).present_files]
 
 
 class TestOneFile:
@@ -327,7 +257,7 @@ class TestFreshness:
             until(lambda: list(mirror.runs()))
             mirror.add("model", id="acme/tiny", include="*.json")
             hub.repo("model", "acme/tiny").commit({"config.json": b"{}"})
-            until(lambda: _synced(mirror))
+            until(lambda: synced(mirror))
             assert b"{}" == get(endpoint, CONFIG).content
             path = f"acme/tiny/resolve/{old}/model.safetensors"
             assert FILES["model.safetensors"] == get(endpoint, path).content
@@ -448,182 +378,6 @@ class TestRefusals:
         assert str(mirror.root) not in answer.text
 
 
-class TestLargeFiles:
-    def test_is_sent_while_it_comes(self, hub: FakeHub, mirror: Mirror) -> None:
-        large(hub, mirror, stalls=True)
-        with through(mirror) as endpoint, httpx.stream("GET", f"{endpoint}/{BIG}") as answer:
-            length = answer.headers["content-length"]
-            assert (200, str(len(LARGE))) == (answer.status_code, length)
-            chunks = answer.iter_raw()
-            first = next(chunks)
-            assert [] == list(mirror.store.blobs)  # it is not whole
-            assert LARGE == first + b"".join(chunks)
-        check(mirror.store)
-        assert ["big.bin"] == [file.path for file in mirror.files("acme/big").present_files]
-
-    def test_wrong_bytes_never_end(self, hub: FakeHub, mirror: Mirror, tmp_path: Path) -> None:
-        large(hub, mirror)
-        hub.fault("resolve", kind=Corrupt(1000), times=None)
-        with through(mirror) as endpoint:
-            with pytest.raises(httpx.RemoteProtocolError):
-                get(endpoint, BIG)
-            with pytest.raises(EntryNotFoundError, match="digest"):
-                hf_hub_download("acme/big", "big.bin", **where(endpoint, tmp_path / "no"))
-        assert [] == list(mirror.store.blobs)
-        assert [] == list(mirror.store.layout.partial.iterdir())
-
-    def test_wrong_bytes_once_cut_who_has_them_and_come_right(
-        self, hub: FakeHub, mirror: Mirror
-    ) -> None:
-        large(hub, mirror)
-        hub.fault("resolve", kind=Corrupt(1000))
-        with through(mirror) as endpoint:
-            with pytest.raises(httpx.RemoteProtocolError):
-                get(endpoint, BIG)
-            assert LARGE == get(endpoint, BIG).content
-        check(mirror.store)
-
-    def test_a_range_at_its_end(self, hub: FakeHub, mirror: Mirror) -> None:
-        large(hub, mirror)
-        with through(mirror) as endpoint:
-            answer = get(endpoint, BIG, range="bytes=-5")
-        assert (206, LARGE[-5:]) == (answer.status_code, answer.content)
-
-    def test_many_clients_are_one_fetch(self, hub: FakeHub, mirror: Mirror) -> None:
-        large(hub, mirror)
-        with through(mirror) as endpoint, ThreadPoolExecutor(32) as pool:
-            bodies = list(pool.map(lambda _: get(endpoint, BIG).content, range(32)))
-            small = list(pool.map(lambda _: get(endpoint, CONFIG).content, range(32)))
-        assert ({LARGE}, {FILES["config.json"]}) == (set(bodies), set(small))
-        assert len(LARGE) + len(FILES["config.json"]) == hub.sent["resolve"]
-        assert {"info": 2, "tree": 2} == {name: hub.counts[name] for name in ("info", "tree")}
-
-    def test_a_client_that_leaves_does_not_stop_it(self, hub: FakeHub, mirror: Mirror) -> None:
-        large(hub, mirror, stalls=True)
-        with through(mirror) as endpoint:
-            with httpx.stream("GET", f"{endpoint}/{BIG}") as answer:
-                next(answer.iter_raw(1))
-            assert LARGE == get(endpoint, BIG).content
-        assert len(LARGE) == hub.sent["resolve"]
-
-    def test_a_byte_now_and_then_while_the_end_is_awaited(
-        self, hub: FakeHub, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("mirror.serve.arriving._PATIENCE", 0.01)
-        large(hub, mirror, stalls=True)
-        span = "bytes=0-70000"  # all of it comes before upstream stalls
-        with (
-            through(mirror) as endpoint,
-            httpx.stream("GET", f"{endpoint}/{BIG}", headers={"range": span}) as answer,
-        ):
-            chunks, came = answer.iter_raw(), b""
-            while len(came) < 70001 - (64 << 10) + 10:  # ten bytes of what is held back
-                came += next(chunks)
-            assert [] == list(mirror.store.blobs)  # it is not whole
-            assert len(came) < 70001
-            assert LARGE[:70001] == came + b"".join(chunks)
-
-    def test_upstream_that_stalls_cuts_the_answer(self, hub: FakeHub, mirror: Mirror) -> None:
-        large(hub, mirror)
-        transfer(mirror, "read_timeout = 0.3")
-        hub.fault("resolve", kind=Stall(2 << 20))
-        hub.fault("resolve", kind=Stall(0), times=None)
-        with through(mirror) as endpoint, pytest.raises(httpx.RemoteProtocolError):
-            get(endpoint, BIG)
-        assert [] == list(mirror.store.repos())
-        hub.clear_faults()
-        hub.clear()
-        with through(mirror) as endpoint:
-            assert LARGE == get(endpoint, BIG).content
-        assert hub.sent["resolve"] < len(LARGE)  # it went on where it stopped
-
-
-class TestReaders:
-    @pytest.fixture
-    def guarded(self, hub: FakeHub, mirror: Mirror) -> Iterator[tuple[str, Tokens]]:
-        hub.add_token("ours")
-        hub.add_repo("model", "acme/gated", {"config.json": "{}"}, gated="auto")
-        gate = gate_for(mirror.root, local=False, required=False)
-        with through(mirror, token="ours", gate=gate) as endpoint:
-            yield endpoint, gate.tokens
-
-    def test_gated_is_for_tokens_that_say_so(
-        self, hub: FakeHub, guarded: tuple[str, Tokens]
-    ) -> None:
-        endpoint, tokens = guarded
-        path = "acme/gated/resolve/main/config.json"
-        allowed = {"authorization": f"Bearer {tokens.create('lab', gated=['acme/*'])}"}
-        assert 403 == get(endpoint, path).status_code
-        assert 0 == hub.counts["resolve"]
-        assert 200 == get(endpoint, path, **allowed).status_code
-        refused = get(endpoint, path)
-        assert (403, "GatedRepo") == (refused.status_code, refused.headers["x-error-code"])
-
-    def test_it_is_so_when_it_is_kept(
-        self, hub: FakeHub, mirror: Mirror, guarded: tuple[str, Tokens]
-    ) -> None:
-        endpoint, tokens = guarded
-        allowed = {"authorization": f"Bearer {tokens.create('lab', gated=['acme/*'])}"}
-        assert 200 == get(endpoint, "acme/gated/resolve/main/config.json", **allowed).status_code
-        until(lambda: list(mirror.store.repos()))
-        assert 403 == get(endpoint, "acme/gated/resolve/main/config.json").status_code
-        assert 403 == get(endpoint, "api/models/acme/gated").status_code
-
-    def test_patterns_come_before_the_question(
-        self, hub: FakeHub, guarded: tuple[str, Tokens]
-    ) -> None:
-        endpoint, tokens = guarded
-        other = {"authorization": f"Bearer {tokens.create('class', ['klue/*'])}"}
-        answer = get(endpoint, CONFIG, **other)
-        assert (404, 0) == (answer.status_code, len(hub.requests))
-        assert 200 == get(endpoint, CONFIG).status_code  # others may
-        assert 404 == get(endpoint, CONFIG, **other).status_code
-
-    def test_gated_since(self, hub: FakeHub, mirror: Mirror) -> None:
-        gate = gate_for(mirror.root, local=False, required=False)
-        with through(mirror, gate=gate) as endpoint:
-            assert 200 == get(endpoint, CONFIG).status_code
-        hub.repo("model", "acme/tiny").gated = "auto"
-        hub.add_token("ours")
-        with through(mirror, token="ours", gate=gate) as endpoint:
-            assert 403 == get(endpoint, CONFIG).status_code
-        hub.down()
-        with through(mirror, gate=gate) as endpoint:
-            assert 403 == get(endpoint, CONFIG).status_code
-
-
-class TestKilled:
-    def test_nothing_is_half_done(self, hub: FakeHub, mirror: Mirror) -> None:
-        """kill -9 while a large file comes and a small one waits to be published."""
-        large(hub, mirror)
-        hub.fault("resolve", kind=Stall(2 << 20), path="big.bin")
-        process, endpoint = start(mirror, "--upstream")
-        try:
-            assert 200 == get(endpoint, CONFIG).status_code
-            with httpx.stream("GET", f"{endpoint}/{BIG}", timeout=30) as answer:
-                next(answer.iter_raw(1))
-                process.kill()
-                process.wait()
-        finally:
-            process.kill()
-            process.communicate()
-        assert () == mirror.verify().problems
-        hub.clear_faults()
-        with through(mirror) as endpoint:
-            assert LARGE == get(endpoint, BIG).content
-            assert 200 == get(endpoint, CONFIG).status_code
-        check(mirror.store)
-        assert ["config.json"] == present(mirror)
-
-    def test_a_stop_publishes_what_came(self, hub: FakeHub, mirror: Mirror) -> None:
-        process, endpoint = start(mirror, "--upstream")
-        assert 200 == get(endpoint, CONFIG).status_code
-        process.send_signal(signal.SIGTERM)
-        _, error = process.communicate(timeout=60)
-        assert (0, ["config.json"]) == (process.returncode, present(mirror)), error
-        assert "Traceback" not in error
-
-
 def test_a_folder_that_cannot_be_written_is_refused(mirror: Mirror) -> None:
     mirror.store.layout.lock.symlink_to(mirror.root / "lock")
     with pytest.raises(DiskError):
@@ -639,97 +393,3 @@ def test_mirror_run_with_upstream(hub: FakeHub, mirror: Mirror) -> None:
     )
     assert (0, '{"model_type": "bert"}\n') == (done.returncode, done.stdout), done.stderr
     assert ["config.json"] == present(mirror)
-
-
-class TestClients:
-    """The libraries people load with, first at an empty mirror, then without upstream."""
-
-    def test_a_snapshot(self, hub: FakeHub, mirror: Mirror, tmp_path: Path) -> None:
-        with through(mirror) as endpoint:
-            folder = snapshot_download("acme/tiny", **where(endpoint, tmp_path / "first"))
-            assert set(FILES) == names(folder)
-            assert len(FILES) == hub.counts["resolve"]
-        hub.down()
-        with serving(mirror.root) as endpoint:
-            folder = snapshot_download("acme/tiny", **where(endpoint, tmp_path / "second"))
-        assert set(FILES) == names(folder)
-        assert 0 == mirror.verify().exit_code
-
-    def test_everything_they_do(self, samples: Path, tmp_path: Path) -> None:
-        hub = sample_hub(samples)
-        with serve(hub):
-            mirror = Mirror.init(tmp_path / "mirror", hub.endpoint)
-            at_the_hub = run(hub.endpoint, tmp_path / "a", PROBE)
-            with through(mirror) as endpoint:
-                assert at_the_hub == run(endpoint, tmp_path / "b", PROBE)
-        with through(mirror) as endpoint:  # upstream is down
-            assert at_the_hub == run(endpoint, tmp_path / "c", PROBE)
-        with serving(mirror.root) as endpoint:
-            alone = run(endpoint, tmp_path / "d", PROBE)
-        # The one difference: a listing has only what is here.
-        assert set(alone["files"].pop("names")) < set(at_the_hub["files"].pop("names"))
-        assert at_the_hub == alone
-        assert () == mirror.verify().problems
-
-
-BIG = "acme/big/resolve/main/big.bin"
-
-
-def large(hub: FakeHub, mirror: Mirror, *, stalls: bool = False) -> None:
-    """Add a repo with a large file; with ``stalls`` upstream pauses once, in the middle."""
-    hub.add_repo("model", "acme/big", {"big.bin": LARGE}, lfs=["*.bin"])
-    if stalls:
-        transfer(mirror, "read_timeout = 2.0")
-        hub.fault("resolve", kind=Stall(2 << 20), path="big.bin")
-
-
-def policy(mirror: Mirror, line: str) -> None:
-    _section(mirror, "policy", line)
-
-
-def transfer(mirror: Mirror, line: str) -> None:
-    _section(mirror, "transfer", line)
-
-
-def _section(mirror: Mirror, name: str, line: str) -> None:
-    path = mirror.store.layout.settings
-    path.write_text(
-        f'[upstream]\nendpoint = "{mirror.settings.upstream.endpoint}"\n[{name}]\n{line}\n'
-    )
-
-
-def _synced(mirror: Mirror) -> bool:
-    """Sync, unless the server has the lock at this moment."""
-    try:
-        return mirror.sync(recheck=True).exit_code == 0
-    except LockedError:
-        return False
-
-
-def until(found: Callable[[], object]) -> None:
-    """Wait for what another thread does; the test's own time limit ends it."""
-    while not found():
-        threading.Event().wait(0.01)
-
-
-def start(mirror: Mirror, *more: str) -> tuple[subprocess.Popen[str], str]:
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "mirror",
-            "serve",
-            "-C",
-            str(mirror.root),
-            "--port",
-            "0",
-            "--json",
-            *more,
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    said = "".join(iter(process.stdout.readline, "}\n"))
-    return process, json.loads(f"{said}}}")["endpoint"]

@@ -14,7 +14,8 @@ from mirror.api.indexing import bring_up_to_date
 from mirror.store import Store, verify
 from mirror.sync.keeper import Times
 from mirror.sync.known import NOT_ASKED
-from mirror.sync.passing import Look, Passing
+from mirror.sync.memory import Look
+from mirror.sync.passing import Passing
 from tests import crash
 from tests.fakehub import FakeHub
 from tests.fakehub.content import PatternContent
