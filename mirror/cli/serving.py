@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,7 @@ from mirror.errors import NotFoundError, UsageError
 if TYPE_CHECKING:
     from mirror.serve.access import Token
     from mirror.serve.errors import Miss
+    from mirror.serve.shelf import Shelf
 
 
 @click.command(
@@ -74,7 +76,6 @@ def serve(
     from mirror.serve.options import ServeOptions
     from mirror.serve.runner import Tls, make_server
     from mirror.serve.sockets import endpoint_of, is_local, listen, name_for_others
-    from mirror.serve.through import passing_through
 
     root = session.mirror().root
     if keyfile and not certfile:
@@ -88,7 +89,7 @@ def serve(
     front = make_front(root, options, gate, logger)
     server = make_server(front.app, Limits(), tls)
     with (
-        passing_through(front.shelf) if upstream else contextlib.nullcontext(),
+        _way_upstream(front.shelf) if upstream else contextlib.nullcontext(),
         contextlib.closing(listen(host, port)) as listener,
     ):
         endpoint = endpoint_of(listener, tls=tls is not None)
@@ -107,6 +108,12 @@ def _location(path: str | None) -> str | None:
     if path is not None and not re.fullmatch(r"(/[\w.-]+)+/?", path, re.ASCII):
         raise UsageError(f"{path!r} is no location for --accel", hint="--accel /.blobs")
     return path.rstrip("/") if path else None
+
+
+def _way_upstream(shelf: Shelf) -> AbstractContextManager[None]:
+    from mirror.serve.through import passing_through  # all of the sync: only where it is used
+
+    return passing_through(shelf)
 
 
 def _log_stream(path: str | None) -> Any:

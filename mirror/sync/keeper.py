@@ -108,11 +108,12 @@ class Keeper:
 
     async def close(self) -> None:
         """Publish what there is, and give the lock back."""
-        await asyncio.gather(*self._soon, return_exceptions=True)
-        if self._tending is not None:
-            self._times = Times(0, 0, 0)
-            self._changed.set()
-            await self._tending
+        self._times = replace(self._times, quiet=0, publish=0)
+        self._changed.set()
+        while waiting := [*self._soon, *([self._tending] if self._tending else [])]:
+            await asyncio.gather(*waiting, return_exceptions=True)
+        async with self._entering:
+            pass  # the lock may be on its way back at this moment
 
     # --- the lock -------------------------------------------------------------------
 
@@ -154,8 +155,8 @@ class Keeper:
                 await self._keep()
                 async with self._entering:
                     if not self._users and not self._pending and not self._observations:
+                        self._tending = None  # first: what comes meanwhile takes a new turn
                         await asyncio.to_thread(held.close)
-                        self._tending = None
                         return
         except BaseException:
             held.close()
