@@ -43,6 +43,8 @@ class FilesFirst:
         snapshot = self._shelf.quick(place.key, place.revision)
         if snapshot is None or snapshot.key != place.key:  # an old name is answered with the new
             return None
+        if self._shelf.through is not None:  # upstream may have to be asked what is new
+            return None
         if not is_open(reader_of(scope), self._shelf, place.key):
             return None
         file = snapshot.files.get(place.path)

@@ -10,6 +10,7 @@ from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from mirror.serve.info import pointer_text
 from mirror.serve.options import ServeOptions
@@ -23,7 +24,7 @@ from mirror.serve.shelf import Shelf
 _TEXT: Final = "text/plain; charset=utf-8"
 
 
-async def raw(request: Request, place: RepoPath, shelf: Shelf, options: ServeOptions) -> Response:
+async def raw(request: Request, place: RepoPath, shelf: Shelf, options: ServeOptions) -> ASGIApp:
     """Answer with a file, or with the pointer to it; refuse as ``resolve`` does."""
     snapshot = await snapshot_of(shelf, place)
     file = find_file(snapshot, place)
