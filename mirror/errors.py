@@ -69,6 +69,10 @@ class BadNameError(UsageError):
     """Not a repo id, repo type, ref or commit."""
 
 
+class CheckoutError(UsageError):
+    """The folder for a checkout holds something that is not to be overwritten."""
+
+
 class SettingsError(MirrorError):
     """mirror.toml, or a variable, says something that we cannot accept."""
 

@@ -24,6 +24,7 @@ from mirror.errors import (
 from mirror.names import RepoKey, RepoType
 
 if TYPE_CHECKING:
+    from mirror.adopt import AdoptionPlan, AdoptionReport, CheckoutReport
     from mirror.api.care import Verification
     from mirror.api.exchange import Exchange
     from mirror.api.status import Status
@@ -226,6 +227,90 @@ class Mirror:
         entries = settings.numbered_entries()
         named = {RepoKey(kind, entry.id) for kind, _, entry in entries if entry.id is not None}
         return find_each(repos, lambda name: find_in_store(self.store, name, selected=named))
+
+    # --- take in and hand out ----------------------------------------------------------
+
+    def adopt(
+        self,
+        *folders: Path | str,
+        repo: str | RepoKey | None = None,
+        commit: str | None = None,
+        ref: str | None = None,
+        copy: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> AdoptionReport:
+        """Take in what is on disk already; needs no network.
+
+        The files are shared with the folder where the file system allows it. The next
+        sync of a repo compares what was taken in with upstream.
+
+        Args:
+            folders: a Hugging Face cache (or one repo of it), a folder of ``hf download
+                --local-dir`` or of :meth:`checkout`, a git clone.
+            repo: which repo it is, where the folder does not say so: ``models/acme/tiny``.
+            commit: which commit, where the folder does not say so.
+            ref: the ref that will point at it, where the folder does not say so (``main``).
+            copy: no hard links: bytes of the mirror's own.
+            progress: called with (bytes read, bytes to read).
+
+        Raises:
+            UsageError: a folder is not there, or nothing that can be adopted.
+            StoreError: a folder cannot be read.
+            LockedError: another process writes to this mirror.
+            DiskError: the disk is full or not writable.
+        """
+        from mirror.api.adoption import adopt_folders, told
+
+        said = told(repo, commit, ref, self.settings)
+        return adopt_folders(
+            self.store, self.settings, folders, said, link=not copy, progress=progress
+        )
+
+    def plan_adoption(
+        self,
+        *folders: Path | str,
+        repo: str | RepoKey | None = None,
+        commit: str | None = None,
+        ref: str | None = None,
+    ) -> AdoptionPlan:
+        """Say exactly what :meth:`adopt` would take in; reads no content, writes nothing."""
+        from mirror.adopt import plan_adoption
+        from mirror.api.adoption import told
+
+        said = told(repo, commit, ref, self.settings)
+        return plan_adoption(self.store, map(Path, folders), said)
+
+    def checkout(
+        self,
+        repo: str | RepoKey,
+        folder: Path | str,
+        repo_type: RepoType | str | None = None,
+        revision: str = "main",
+        *,
+        copy: bool = False,
+    ) -> CheckoutReport:
+        """Make ``folder`` a plain folder of a snapshot, or bring an earlier checkout up to date.
+
+        Only files that a checkout wrote are changed or removed.
+
+        Args:
+            repo: as of :meth:`path`.
+            folder: a new or empty one, or an earlier checkout of the same repo.
+            repo_type: as of :meth:`path`.
+            revision: a branch, a tag, or a commit.
+            copy: files to write to; without it they may be shared with the mirror, and are
+                then read-only.
+
+        Raises:
+            NotFoundError: the mirror does not have the repo or the revision.
+            CheckoutError: the folder holds something that would be overwritten.
+            DiskError: the disk is full or not writable.
+        """
+        from mirror.adopt import carry_out_checkout, plan_checkout
+
+        manifest = self.files(repo, repo_type, revision)
+        plan = plan_checkout(self.store, manifest, Path(folder).expanduser().absolute())
+        return carry_out_checkout(self.store, plan, link=not copy)
 
     # --- find and load ---------------------------------------------------------------
 
@@ -512,7 +597,7 @@ class Mirror:
         return read_status(self.store, self.settings)
 
     def runs(self, limit: int | None = None) -> Iterator[Mapping[str, Any]]:
-        """Give the reports of syncs, verifies and prunes, newest first, as JSON objects."""
+        """Give the reports of all runs (sync, adopt, verify, prune), newest first, as JSON."""
         return self.store.reports(limit)
 
     def verify(

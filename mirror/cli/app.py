@@ -31,6 +31,7 @@ FAMILIES: Final[dict[str, dict[str, str]]] = {
     "Choose what to mirror": {"init": "selection", "add": "selection", "remove": "selection"},
     "Fetch it": {"plan": "fetching", "sync": "fetching"},
     "See how it is": {"status": "state", "runs": "state"},
+    "Take in and hand out": {"adopt": "adoption", "checkout": "adoption"},
     "Find and load": {
         "search": "search",
         "facets": "search",

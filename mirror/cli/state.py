@@ -185,7 +185,7 @@ def _when(iso: Any) -> str:
 @json_option
 @pass_session
 def runs(session: Session, /, limit: int, last: bool) -> None:
-    """List the past syncs, imports, verifies and prunes, newest first."""
+    """List the past syncs, adoptions, imports, verifies and prunes, newest first."""
     reports = list(session.mirror().runs(1 if last else limit))
     if last:
         emit_json(reports[0] if reports else None)

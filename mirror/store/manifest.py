@@ -2,7 +2,8 @@
 
 A manifest keeps the whole tree of the commit, files that the selection left out
 included: those have ``present`` false, and a wider selection fills them in later.
-``upstream`` is the raw info call. Format 1 is specified in docs/store-format.md.
+``upstream`` is the raw info call. What was adopted from a folder has none, and is marked
+until a sync has compared it with upstream. Format 1 is specified in docs/store-format.md.
 """
 
 from __future__ import annotations
@@ -73,6 +74,8 @@ class Manifest(_Record):
     """The info call's JSON, as it came (without fields of the transfer protocol)."""
     endpoint: str = ""
     """The upstream it came from."""
+    adopted: str | None = None
+    """When it was taken in from a folder: upstream has confirmed nothing of it yet."""
 
     @model_validator(mode="after")
     def _check(self) -> Manifest:

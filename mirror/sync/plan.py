@@ -74,10 +74,13 @@ def plan_repo(
     reasons = skip_reasons(wanted.filters, tree)
     for path, reason in weights_left_out(info.key, paths, policy).items():
         reasons.setdefault(path, reason)
+    etags = {file.path: file.etag for file in tree}
     if held.manifest is not None:
         # A selection that shrinks removes nothing by itself.
         for file in held.manifest.present_files:
-            reasons.pop(file.path, None)
+            confirmed = held.digests.get(etags.get(file.path, "")) == file.sha256
+            if confirmed or not held.manifest.adopted:
+                reasons.pop(file.path, None)
     files = tuple(
         _planned(file, reasons.get(file.path), held.digests)
         for file in sorted(tree, key=lambda file: file.path)
@@ -147,9 +150,26 @@ def filled_up(manifest: Manifest, earlier: Manifest) -> Manifest:
     Two plans for one commit (another revision, another name, other filters) can be made
     before either is published.
     """
+    if earlier.adopted:  # the plan has kept what upstream confirms of it, and that alone
+        return manifest.model_copy(update={"created": earlier.created})
     present = {file.path: file for file in earlier.present_files}
     files = tuple(file if file.present else present.get(file.path, file) for file in manifest.files)
     return manifest.model_copy(update={"files": files, "created": earlier.created})
+
+
+def corrected(manifest: Manifest, earlier: Manifest) -> list[str]:
+    """Give the paths whose content is another one than the mirror has shown so far.
+
+    A commit never changes; but what was adopted from a folder may have been wrong.
+    """
+    if not earlier.adopted:
+        return []
+    shown = {file.path: file.sha256 for file in earlier.present_files}
+    return [
+        file.path
+        for file in manifest.present_files
+        if shown.get(file.path, file.sha256) != file.sha256
+    ]
 
 
 def _manifest_file(file: PlannedFile, fetched: Mapping[str, str]) -> ManifestFile:
@@ -197,6 +217,8 @@ def growth(files: Sequence[PlannedFile]) -> int:
 def _change(commit: str, held: Held, files: Sequence[PlannedFile]) -> Change:
     if held.previous != commit:
         return Change.NEW if held.previous is None else Change.UPDATE
+    if held.manifest is not None and held.manifest.adopted:
+        return Change.FILL
     present = {file.path for file in held.manifest.present_files} if held.manifest else set()
     missing = any(
         file.action is Action.FETCH or (file.action is Action.REUSE and file.path not in present)

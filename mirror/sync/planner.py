@@ -53,7 +53,7 @@ class Planner:
             manifest = manifest_if_any(self._store, info.key, info.commit)
         else:
             info = RepoInfo(manifest.key, manifest.commit, manifest.upstream)
-        if manifest is None:
+        if manifest is None or manifest.adopted:
             tree = await self._upstream.tree(info.key, info.commit)
         else:
             tree = tree_of(manifest)
@@ -87,7 +87,9 @@ class Planner:
             commit = local if local == self._heads.get(key) else None
         else:
             commit = None
-        return None if commit is None else manifest_if_any(self._store, key, commit)
+        manifest = None if commit is None else manifest_if_any(self._store, key, commit)
+        # What was adopted from a folder has not been compared with upstream yet.
+        return None if manifest is None or manifest.adopted else manifest
 
 
 def refs_if_any(store: Store, key: RepoKey) -> Mapping[str, str]:

@@ -34,7 +34,7 @@ from mirror.sync.model import (
     Wanted,
 )
 from mirror.sync.needs import FILES, MAX_BYTES, repos_needed
-from mirror.sync.plan import filled_up, manifest_of, tree_of
+from mirror.sync.plan import corrected, filled_up, manifest_of, tree_of
 from mirror.sync.planner import (
     Planner,
     held_digests,
@@ -177,11 +177,12 @@ class _Run:
     async def _repair_one(self, wanted: Wanted) -> None:
         key, commit = wanted.key, wanted.revision
         manifest = manifest_if_any(self._store, key, commit)
-        if manifest is None:
+        if manifest is None or manifest.adopted:
             planner = Planner(self._store, self._upstream, PolicySettings(), {})
             plan, _ = await planner.plan(wanted)
             if isinstance(plan, RepoPlan):  # no policy, no refusal
-                shown = list_files(self._store.snapshot_path(key, commit))
+                there = list_files(self._store.snapshot_path(key, commit))
+                shown = {file.path for file in manifest.present_files} if manifest else there
                 await self._carry_out(plan_as_shown(plan, shown), [])
         else:
             held = held_digests(self._store, tree_of(manifest), manifest)
@@ -217,6 +218,8 @@ class _Run:
         earlier = manifest_if_any(self._store, plan.key, plan.commit)
         if earlier is not None:
             manifest = filled_up(manifest, earlier)
+            for path in corrected(manifest, earlier):
+                self._store.view.remove_file(plan.key, plan.commit, path)
         self._store.publish(manifest, refs)
         plan = replace(plan, warnings=(*plan.warnings, *self._unmet(manifest)))
         self._ledger.published.append(plan.in_short)

@@ -1,0 +1,75 @@
+"""``trees/<commit>.json``: the listing of a commit that huggingface_hub 2.x keeps.
+
+In a cache it lies beside ``snapshots/``, in a folder of ``--local-dir`` below
+``.cache/huggingface/``. It has the size and identity of *every* file of the commit, so a
+folder that has it tells what it lacks. One that is damaged counts as none.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from mirror.adopt.reading import read_limited, refusal_of_path
+from mirror.names import MAX_REPO_SIZE
+
+#: 150 bytes a file (measured): 2 million files.
+_MAX_BYTES: Final = 300 << 20
+_SHA1: Final = re.compile(r"[0-9a-f]{40}")
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFile:
+    """One file of a commit."""
+
+    size: int
+    blob_id: str
+    lfs_sha256: str | None
+
+
+def read_listing(folder: Path, commit: str) -> Mapping[str, ListedFile] | None:
+    """Read the listing of a commit below ``folder``; ``None`` where there is none to trust."""
+    data = read_limited(folder / "trees" / f"{commit}.json", _MAX_BYTES)
+    try:
+        value = None if data is None else json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(value, dict) or value.get("format_version") != 1:
+        return None
+    files = value.get("files")
+    if not isinstance(files, dict):
+        return None
+    listed: dict[str, ListedFile] = {}
+    for path, entry in files.items():
+        file = _listed(entry)
+        if file is None or refusal_of_path(path):
+            return None
+        listed[path] = file
+    return listed
+
+
+def _listed(entry: Any) -> ListedFile | None:
+    if not isinstance(entry, dict):
+        return None
+    size, blob_id, lfs = entry.get("size"), entry.get("blob_id"), entry.get("lfs_sha256")
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_REPO_SIZE:
+        return None
+    if not isinstance(blob_id, str) or not _SHA1.fullmatch(blob_id):
+        return None
+    if lfs is not None and not (isinstance(lfs, str) and _SHA256.fullmatch(lfs)):
+        return None
+    return ListedFile(size, blob_id, lfs)
+
+
+def split_etag(etag: str | None) -> tuple[str | None, str | None]:
+    """Give (blob id, LFS sha256) of an etag: its length tells which; neither for any other."""
+    if etag is not None and _SHA1.fullmatch(etag):
+        return etag, None
+    if etag is not None and _SHA256.fullmatch(etag):
+        return None, etag
+    return None, None
