@@ -163,3 +163,23 @@ def test_links_are_not_followed(lab: Lab, plain: Path, tmp_path: Path) -> None:
     assert {"model.safetensors", "loop"} == set(report.snapshots[0].plan.found.left_out)
     assert WEIGHTS == (tmp_path / "elsewhere").read_bytes()
     assert "model.safetensors" not in files_of(lab.store, KEY)
+
+
+def test_a_large_file_that_is_no_lfs_file_is_not_fetched_again(lab: Lab, tmp_path: Path) -> None:
+    """Guessed to be one by its size, it is found by its git name all the same."""
+    repo = lab.hub.repo("model", "acme/tiny")
+    commit = repo.commit({"large.csv": b"1,2\n" * (3 << 20)}, only=True)
+    plain = download_plain(lab.hub, tmp_path / "large")
+    shutil.rmtree(plain / ".cache")
+
+    adopt(lab.store, plain, key=KEY, commit=commit)
+
+    guessed = manifest_of(lab.store).file("large.csv")
+    assert guessed is not None
+    assert guessed.lfs_sha256 == guessed.sha256
+    lab.hub.clear()
+    lab.sync()
+    file = manifest_of(lab.store).file("large.csv")
+    assert file is not None
+    assert (None, []) == (file.lfs_sha256, lab.hub.asked("resolve"))
+    check(lab.store)
