@@ -51,6 +51,8 @@ class CheckoutPlan:
     folder: Path
     manifest: Manifest
     write: tuple[ManifestFile, ...]
+    replace: frozenset[str]
+    """Paths of these at which a file of a checkout lies now."""
     keep: tuple[ManifestFile, ...]
     """There already, with the same content."""
     remove: tuple[str, ...]
@@ -86,8 +88,12 @@ class CheckoutReport:
         }
 
 
-def plan_checkout(store: Store, manifest: Manifest, folder: Path) -> CheckoutPlan:
+def plan_checkout(
+    store: Store, manifest: Manifest, folder: Path, *, link: bool = True
+) -> CheckoutPlan:
     """Compare a folder with a snapshot; writes nothing.
+
+    Without ``link`` a file that is shared with the store is written anew.
 
     Raises:
         CheckoutError: the folder holds something else, or files that the checkout would
@@ -107,12 +113,15 @@ def plan_checkout(store: Store, manifest: Manifest, folder: Path) -> CheckoutPla
         del wanted[path]
     gone = {p: _state_of(folder, p, before[p]) for p in before.keys() - wanted.keys()}
     remove = {path for path, state in gone.items() if state == "ours"}
-    write, keep, in_the_way = [], [], []
+    write, keep, replace, in_the_way = [], [], set(), []
     for path, file in wanted.items():
         match _state_of(folder, path, before.get(path), file.etag, remove):
-            case "same":
+            case "same" if link or not _is_shared(store, folder, file):
                 keep.append(file)
-            case "none" | "ours":
+            case "same" | "ours":
+                write.append(file)
+                replace.add(path)
+            case "none":
                 write.append(file)
             case _:
                 in_the_way.append(path)
@@ -122,6 +131,7 @@ def plan_checkout(store: Store, manifest: Manifest, folder: Path) -> CheckoutPla
         folder=folder,
         manifest=manifest,
         write=tuple(write),
+        replace=frozenset(replace),
         keep=tuple(keep),
         remove=tuple(sorted(remove)),
         kept_changed=tuple(sorted(path for path, state in gone.items() if state == "theirs")),
@@ -133,7 +143,7 @@ def plan_checkout(store: Store, manifest: Manifest, folder: Path) -> CheckoutPla
 def carry_out_checkout(store: Store, plan: CheckoutPlan, *, link: bool) -> CheckoutReport:
     """Do what was planned: record, removals, files with their metadata, record.
 
-    ``link`` allows files that are shared with the store, and so read-only.
+    ``link``, as for the plan, allows files that are shared with the store, and so read-only.
 
     Raises:
         DiskError: full, read-only, or an I/O error; the next checkout completes it.
@@ -147,7 +157,7 @@ def carry_out_checkout(store: Store, plan: CheckoutPlan, *, link: bool) -> Check
             _remove(folder, path)
         placed: Counter[Placed] = Counter()
         for file in plan.write:
-            placed[_write(store, folder, file, known=file.path in plan.before, link=link)] += 1
+            placed[_write(store, folder, file, there=file.path in plan.replace, link=link)] += 1
             _write_metadata(folder, manifest.commit, file)
         for file in plan.keep:
             _write_metadata(folder, manifest.commit, file)
@@ -166,7 +176,7 @@ def _own_record(manifest: Manifest, folder: Path) -> CheckoutRecord | None:
         if part and (folder / part).is_symlink():
             raise CheckoutError(f"{folder / part} is a link to somewhere else", hint="remove it")
     record = read_record(folder)
-    if record is None and names_in(folder):
+    if record is None and not _is_empty(folder):
         raise CheckoutError(
             f"{folder} is not empty, and no checkout of {manifest.key}",
             hint="name a new or an empty folder",
@@ -177,6 +187,14 @@ def _own_record(manifest: Manifest, folder: Path) -> CheckoutRecord | None:
             hint="name a new or an empty folder",
         )
     return record
+
+
+def _is_empty(folder: Path) -> bool:
+    """Whether nothing lies there but what a checkout that was killed at once has left."""
+    begun = {".cache": ["mirror"], ".cache/mirror": [temporary_name("checkout.json")]}
+    return names_in(folder) in ([], [".cache"]) and all(
+        names_in(folder / place) in ([], names) for place, names in begun.items()
+    )
 
 
 def _state_of(
@@ -208,6 +226,10 @@ def _state_of(
     if etag in etags:
         return "same"
     return "ours" if before is not None and etags & set(before.etags) else "theirs"
+
+
+def _is_shared(store: Store, folder: Path, file: ManifestFile) -> bool:
+    return store.blobs.path(str(file.sha256)).samefile(folder / file.path)
 
 
 def _parents(folder: Path, path: str) -> str | None:
@@ -251,10 +273,10 @@ def _done(plan: CheckoutPlan) -> CheckoutRecord:
     return CheckoutRecord(plan.manifest.key, plan.manifest.commit, files)
 
 
-def _write(store: Store, folder: Path, file: ManifestFile, *, known: bool, link: bool) -> Placed:
+def _write(store: Store, folder: Path, file: ManifestFile, *, there: bool, link: bool) -> Placed:
     target = folder / file.path
     target.parent.mkdir(parents=True, exist_ok=True)
-    if not known and os.path.lexists(target):
+    if not there and os.path.lexists(target):
         raise DiskError(
             f"{target}: this file system takes it for another file of the same repo "
             "(names that differ only by case, or by the form of an accent)",

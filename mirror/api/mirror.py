@@ -309,7 +309,8 @@ class Mirror:
         from mirror.adopt import carry_out_checkout, plan_checkout
 
         manifest = self.files(repo, repo_type, revision)
-        plan = plan_checkout(self.store, manifest, Path(folder).expanduser().absolute())
+        place = Path(folder).expanduser().absolute()
+        plan = plan_checkout(self.store, manifest, place, link=not copy)
         return carry_out_checkout(self.store, plan, link=not copy)
 
     # --- find and load ---------------------------------------------------------------

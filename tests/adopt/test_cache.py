@@ -27,7 +27,7 @@ from tests.adopt.making import (
     picture_of,
     synced_files,
 )
-from tests.sync.lab import Lab, check, files_of
+from tests.sync.lab import Lab, check, files_of, snapshot_tree
 
 
 @pytest.fixture
@@ -262,12 +262,12 @@ class TestRefs:
 
     def test_again_changes_nothing(self, lab: Lab, cache: Path) -> None:
         adopt(lab.store, cache)
-        before = picture_of(lab.store.root)
+        before = snapshot_tree(lab.store.root)
 
         report = adopt(lab.store, cache)
 
         assert [(True, False)] == [(s.plan.unchanged, s.published) for s in report.snapshots]
-        assert before == picture_of(lab.store.root)
+        assert before == snapshot_tree(lab.store.root)
 
     def test_an_old_name_of_a_mirrored_repo(self, lab: Lab, cache: Path) -> None:
         lab.hub.rename("model", "acme/tiny", "acme-labs/tiny")

@@ -43,7 +43,7 @@ def mirrored(store: Store) -> Store:
 def checkout(
     store: Store, folder: Path, revision: str = "main", *, link: bool = True
 ) -> CheckoutReport:
-    plan = plan_checkout(store, manifest_of(store, revision), folder)
+    plan = plan_checkout(store, manifest_of(store, revision), folder, link=link)
     return carry_out_checkout(store, plan, link=link)
 
 
@@ -73,6 +73,18 @@ def test_copies_can_be_written_to(mirrored: Store, tmp_path: Path) -> None:
         stream.write(b"more")
 
     check(mirrored)
+
+
+def test_a_checkout_becomes_one_of_copies(mirrored: Store, tmp_path: Path) -> None:
+    first = checkout(mirrored, tmp_path / "out")
+
+    checkout(mirrored, tmp_path / "out", link=False)
+
+    modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "out").glob("*.json")}
+    assert {0o644} == modes
+    assert NEWER == plain(tmp_path / "out")
+    again = checkout(mirrored, tmp_path / "out", link=False)
+    assert len(first.plan.write) == len(again.plan.keep)
 
 
 def test_again_does_nothing(mirrored: Store, tmp_path: Path) -> None:

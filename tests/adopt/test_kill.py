@@ -54,6 +54,22 @@ def check_whole(store: Store) -> None:
             assert FILES == contents(store.snapshot_path(key, commit))
 
 
+def test_a_first_checkout(lab: Lab, memory_path: Path) -> None:
+    lab.store = Store.create(memory_path / "mirror")
+    lab.sync()
+
+    def act(root: Path) -> None:
+        plan = plan_checkout(lab.store, manifest_of(lab.store), root)
+        carry_out_checkout(lab.store, plan, link=True)
+
+    for _, root, killed in crash.sweep(lambda at: memory_path / f"out-{at}", act):
+        assert plain(root).items() <= FILES.items()
+        if killed:
+            act(root)
+        assert FILES == plain(root)
+    check(lab.store)
+
+
 @pytest.mark.parametrize("link", [True, False])
 def test_checkout_of_a_newer_commit(lab: Lab, memory_path: Path, link: bool) -> None:
     store = Store.create(memory_path / "mirror")

@@ -79,7 +79,8 @@ def test_also_where_a_list_says_that_the_head_has_not_moved(lab: Lab, tmp_path: 
         [plan.change for plan in report.published],
         len(lab.hub.asked("tree")),
     )
-    assert None is manifest_of(lab.store).adopted
+    manifest = manifest_of(lab.store)
+    assert (None, "acme/tiny") == (manifest.adopted, manifest.upstream.get("id"))
 
 
 def test_what_is_missing_is_fetched(lab: Lab, tmp_path: Path) -> None:
