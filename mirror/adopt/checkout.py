@@ -25,6 +25,8 @@ from mirror.adopt.local_dir import (
     METADATA_FOLDER,
     METADATA_SUFFIX,
     NOT_OF_THE_REPO,
+    FileMetadata,
+    read_metadata,
 )
 from mirror.adopt.model import Placed
 from mirror.adopt.placing import place
@@ -160,7 +162,8 @@ def carry_out_checkout(store: Store, plan: CheckoutPlan, *, link: bool) -> Check
             placed[_write(store, folder, file, there=file.path in plan.replace, link=link)] += 1
             _write_metadata(folder, manifest.commit, file)
         for file in plan.keep:
-            _write_metadata(folder, manifest.commit, file)
+            if not _is_noted(folder, manifest.commit, file):
+                _write_metadata(folder, manifest.commit, file)
         write_record(folder, _done(plan))
     return CheckoutReport(plan, placed)
 
@@ -305,6 +308,11 @@ def _write_hf_folder(folder: Path, manifest: Manifest) -> None:
         (top / "trees").mkdir(exist_ok=True)
         listing = top / "trees" / f"{manifest.commit}.json"
         write_atomic(listing, tree_json(manifest), durable=False)
+
+
+def _is_noted(folder: Path, commit: str, file: ManifestFile) -> bool:
+    known = read_metadata(folder / METADATA_FOLDER / f"{file.path}{METADATA_SUFFIX}")
+    return known == FileMetadata(commit, file.etag)
 
 
 def _write_metadata(folder: Path, commit: str, file: ManifestFile) -> None:

@@ -131,8 +131,7 @@ def _read_file(
     """Give one file of a snapshot, or why it is none."""
     if why := refusal_of_path(entry.path):
         return why
-    path = place / entry.path
-    target = path.resolve() if entry.is_link else path
+    target = _followed(place / entry.path, top) if entry.is_link else place / entry.path
     if not is_below(target, top):
         return "a link that leads out of the folder of its repo"
     try:
@@ -145,6 +144,21 @@ def _read_file(
         return "neither a file nor a link to one"
     named = target.name if target.parent == top / "blobs" else None
     return identified(entry.path, found, target, named, listing)
+
+
+def _followed(path: Path, top: Path) -> Path:
+    """Give where a link of a snapshot leads, at once where it is one of the usual kind.
+
+    No part of the way to it is a link, so the text of the usual one can be taken as it is.
+    """
+    try:
+        usual = os.path.normpath(f"{path.parent}/{path.readlink()}")
+    except OSError:
+        return path.resolve()
+    blobs, _, name = usual.rpartition("/")
+    if blobs == f"{top}/blobs" and not os.path.islink(usual):  # noqa: PTH114 - a hot path
+        return Path(blobs, name)
+    return path.resolve()
 
 
 def identified(

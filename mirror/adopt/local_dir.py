@@ -79,12 +79,17 @@ def _read_metadata(folder: Path) -> dict[str, FileMetadata]:
     known = {}
     for entry in walk(folder) if folder.is_dir() else ():
         if entry.is_file and entry.path.endswith(METADATA_SUFFIX):
-            data = read_limited(folder / entry.path, _METADATA_BYTES) or b""
-            commit, etag, *_ = [*data.decode(errors="replace").split("\n"), "", ""]
-            if is_commit(commit.strip()):
-                path = entry.path.removesuffix(METADATA_SUFFIX)
-                known[path] = FileMetadata(commit.strip(), etag.strip())
+            found = read_metadata(folder / entry.path)
+            if found is not None:
+                known[entry.path.removesuffix(METADATA_SUFFIX)] = found
     return known
+
+
+def read_metadata(path: Path) -> FileMetadata | None:
+    """Read the metadata of one file; ``None`` where it is not there, or says no commit."""
+    data = read_limited(path, _METADATA_BYTES) or b""
+    commit, etag, *_ = [*data.decode(errors="replace").split("\n"), "", ""]
+    return FileMetadata(commit.strip(), etag.strip()) if is_commit(commit.strip()) else None
 
 
 def _common(known: Mapping[str, FileMetadata]) -> str | None:

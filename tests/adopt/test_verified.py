@@ -13,6 +13,7 @@ import pytest
 from mirror.store import Store, repair, verify
 from mirror.sync.model import Change
 from tests.adopt.making import FILES, KEY, WEIGHTS, adopt, download, manifest_of
+from tests.store.making import overwrite
 from tests.sync.lab import Lab, check, check_complete, files_of, picture
 
 
@@ -191,16 +192,28 @@ def test_a_pinned_commit(adopted: Lab) -> None:
     assert [] == adopted.hub.asked("resolve")
 
 
-def test_a_repair_asks_upstream_what_is_right(adopted: Lab) -> None:
-    digest = str(manifest_of(adopted.store).file("model.safetensors").sha256)  # type: ignore[union-attr]
-    blob = adopted.store.blobs.path(digest)
-    blob.unlink()
+@pytest.mark.parametrize("how", ["away", "damaged"])
+def test_a_repair_asks_upstream_what_is_right(adopted: Lab, how: str) -> None:
+    file = manifest_of(adopted.store).file("model.safetensors")
+    assert file is not None
+    blob = adopted.store.blobs.path(str(file.sha256))
+    if how == "away":
+        blob.unlink()
+    else:
+        overwrite(blob, b"x" * file.size)
     with adopted.store.write_lock("repair"):
         done = repair(adopted.store, verify(adopted.store).findings)
 
     report = adopted.repair(*done.to_fetch)
 
-    assert (0, 1) == (report.exit_code, report.fetched.files)
-    assert None is manifest_of(adopted.store).adopted
+    assert (0, 1, 1) == (
+        report.exit_code,
+        report.fetched.files,
+        len(adopted.hub.asked("tree")),
+    )
+    assert (None, "acme/tiny") == (
+        manifest_of(adopted.store).adopted,
+        manifest_of(adopted.store).upstream.get("id"),
+    )
     assert FILES == files_of(adopted.store, KEY)
     check(adopted.store)
