@@ -16,7 +16,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from mirror.adopt.git_objects import GitReader, Objects, TreeEntry
-from mirror.adopt.model import FoundFile, FoundSnapshot, InGit, Kind, OnDisk
+from mirror.adopt.model import FoundFile, FoundSnapshot, InGit, Kind, OnDisk, writable
 from mirror.adopt.reading import read_limited, read_line_file, refusal_of_path
 from mirror.errors import BadNameError, UsageError
 from mirror.names import MAX_REPO_SIZE, RepoKey, RepoType, check_ref_name, is_commit
@@ -155,7 +155,7 @@ def _read_files(
     files: list[FoundFile] = []
     left_out: dict[str, str] = {}
     for entry in entries:
-        path = entry.path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        path = writable(entry.path)
         if entry.mode == "160000":
             left_out[path] = "a submodule"
         elif why := refusal_of_path(entry.path):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from mirror.adopt.listing import ListedFile, read_listing, split_etag
-from mirror.adopt.model import FoundFile, FoundSnapshot, Kind, OnDisk, Trouble
+from mirror.adopt.model import FoundFile, FoundSnapshot, Kind, OnDisk, Trouble, writable
 from mirror.adopt.reading import (
     LFS_SIZE,
     Entry,
@@ -115,7 +115,7 @@ def _read_snapshot(
     for entry in walk(place):
         found = _read_file(entry, place, top, listing)
         if isinstance(found, str):
-            left_out[entry.path] = found
+            left_out[writable(entry.path)] = found
         else:
             files[entry.path] = found
     for path, listed in (listing or {}).items():

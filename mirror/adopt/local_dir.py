@@ -15,7 +15,7 @@ from typing import Final
 
 from mirror.adopt.hf_cache import identified
 from mirror.adopt.listing import ListedFile, read_listing
-from mirror.adopt.model import FoundFile, FoundSnapshot, Kind
+from mirror.adopt.model import FoundFile, FoundSnapshot, Kind, writable
 from mirror.adopt.reading import Entry, read_limited, refusal_of_path, walk
 from mirror.errors import UsageError
 from mirror.names import RepoKey, is_commit
@@ -64,7 +64,7 @@ def read_local_dir(folder: Path, key: RepoKey, ref: str, commit: str | None) -> 
     for entry in walk(top, skip=NOT_OF_THE_REPO):
         found = _read_file(entry, top, known.get(entry.path), chosen, listing, named=bool(commit))
         if isinstance(found, str):
-            left_out[entry.path] = found
+            left_out[writable(entry.path)] = found
         else:
             files[entry.path] = found
     for path, listed in (listing or {}).items():

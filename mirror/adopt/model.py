@@ -10,11 +10,20 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from mirror.errors import PartialError
 from mirror.names import RepoKey
+
+#: Names that a report lists one by one of those that were left out; it counts all.
+_LISTED: Final = 1000
+
+
+def writable(text: str) -> str:
+    """Give text that UTF-8 can write: file names on a disk can be any bytes."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 class Kind(StrEnum):
@@ -134,10 +143,11 @@ class SnapshotPlan:
             "commit": found.commit,
             "refs": list(self.refs),
             "kind": found.kind.value,
-            "folder": str(found.folder),
+            "folder": writable(str(found.folder)),
             "unchanged": self.unchanged,
             "bytes": self.to_read,
-            "left_out": dict(found.left_out),
+            "left_out": dict(islice(found.left_out.items(), _LISTED)),
+            "left_out_count": len(found.left_out),
             "notes": [*found.notes, *self.notes],
         } | {action.value: self.count(action) for action in Action}
         if files:
@@ -158,7 +168,7 @@ class Trouble:
 
     def as_json(self) -> dict[str, Any]:
         """The JSON form."""
-        return {"subject": self.subject, "message": self.message}
+        return {"subject": writable(self.subject), "message": writable(self.message)}
 
 
 @dataclass(frozen=True)

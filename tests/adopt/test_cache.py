@@ -326,11 +326,8 @@ class TestStrangers:
 
         report = adopt(lab.store, cache)
 
-        left_out = {
-            path.encode(errors="surrogateescape")
-            for path in report.snapshots[0].plan.found.left_out
-        }
-        assert {b"pipe", b"bad\x1bname", b"back\\slash", b"\xff"} == left_out
+        left_out = set(report.snapshots[0].plan.found.left_out)
+        assert {"pipe", "bad\x1bname", "back\\slash", "\ufffd"} == left_out
         assert ["its ref 'pipe' cannot be read"] == [t.message for t in report.troubles]
         assert FILES == files_of(lab.store, KEY)
 

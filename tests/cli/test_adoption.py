@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 import shutil
 from pathlib import Path
 
@@ -157,9 +157,24 @@ class TestCheckout:
         shutil.rmtree(cache / "trees")
         commit = (cache / "refs" / "main").read_text()
         (cache / "snapshots" / commit / "bad\x1b[31m").write_bytes(b"x")
+        (cache / "snapshots" / commit / os.fsdecode(b"\xff")).write_bytes(b"x")
 
         ran = cli("adopt", cache)
 
         assert "left out: bad" in ran.out
         assert "\x1b" not in ran.out
-        assert json.loads(json.dumps(cli("runs", "--last").json))
+        (adopted,) = cli("runs", "--last").json["adopted"]
+        assert (2, {"bad\x1b[31m", "\ufffd"}) == (
+            adopted["left_out_count"],
+            set(adopted["left_out"]),
+        )
+
+    def test_a_folder_whose_name_is_no_text(
+        self, cli: Cli, mirror: Mirror, cache: Path, tmp_path: Path
+    ) -> None:
+        odd = tmp_path / os.fsdecode(b"odd\xff")
+        odd.mkdir()
+        shutil.copytree(cache, odd / cache.name, symlinks=True)
+
+        assert 0 == cli("adopt", odd).code
+        assert cli("runs", "--last").json["adopted"][0]["folder"].endswith(cache.name)
