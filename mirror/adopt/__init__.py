@@ -14,6 +14,7 @@ from mirror.adopt.model import (
     AdoptionPlan,
     AdoptionReport,
     Placed,
+    Share,
     SnapshotPlan,
     Trouble,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "CheckoutPlan",
     "CheckoutReport",
     "Placed",
+    "Share",
     "SnapshotPlan",
     "Told",
     "Trouble",

@@ -11,7 +11,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mirror.adopt.model import AdoptionPlan, AdoptionReport, FoundSnapshot, SnapshotPlan, Trouble
+from mirror.adopt.model import (
+    AdoptionPlan,
+    AdoptionReport,
+    FoundSnapshot,
+    Share,
+    SnapshotPlan,
+    Trouble,
+)
 from mirror.adopt.plan import Held, plan_snapshot
 from mirror.adopt.recognise import Told, read_folders
 from mirror.adopt.take import Taker, manifest_if_any
@@ -40,7 +47,11 @@ def plan_adoption(store: Store, folders: Iterable[Path], told: Told) -> Adoption
 
 
 def carry_out(
-    store: Store, plan: AdoptionPlan, *, link: bool = True, progress: Progress | None = None
+    store: Store,
+    plan: AdoptionPlan,
+    *,
+    share: Share = Share.OWN,
+    progress: Progress | None = None,
 ) -> AdoptionReport:
     """Take in what was planned. The write lock is held.
 
@@ -55,7 +66,7 @@ def carry_out(
         if progress is not None:
             progress(done, plan.to_read)
 
-    taker = Taker(store, link=link, now=started, watch=watch)
+    taker = Taker(store, share=share, now=started, watch=watch)
     # Planned again one by one: the snapshots of a cache share most of their files.
     adopted = tuple(taker.take(_plan(store, one.found)) for one in plan.snapshots)
     return AdoptionReport(adopted, plan.troubles, plan.notes, started, _now())

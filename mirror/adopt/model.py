@@ -199,6 +199,16 @@ class AdoptionPlan:
         }
 
 
+class Share(StrEnum):
+    """Which files may become hard links: one file of the folder and of the mirror."""
+
+    OWN = "own"
+    """Those of the user that the mirror belongs to."""
+    ALL = "all"
+    """Those of other users too, who could change them behind the mirror's back."""
+    NONE = "none"
+
+
 class Placed(StrEnum):
     """How bytes came to a new place."""
 
@@ -221,6 +231,8 @@ class Adopted:
     unproven: int
     """Files of which only upstream can tell whether they are the commit's."""
     published: bool
+    foreign: int = 0
+    """Files that were copied because they belong to another user."""
     warnings: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
@@ -230,6 +242,7 @@ class Adopted:
             "reused": self.reused,
             "refused": [trouble.as_json() for trouble in self.refused],
             "unproven": self.unproven,
+            "foreign": self.foreign,
             "published": self.published,
             "warnings": list(self.warnings),
         }

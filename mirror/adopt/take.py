@@ -16,7 +16,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from threading import Event, Lock
@@ -31,6 +31,7 @@ from mirror.adopt.model import (
     OnDisk,
     Placed,
     PlannedFile,
+    Share,
     SnapshotPlan,
     Trouble,
 )
@@ -69,15 +70,17 @@ class _Taken:
     digests: Digests
     placed: Placed | None
     """``None``: the store had it."""
+    foreign: bool = False
 
 
 class Taker:
     """Takes in snapshots, one after the other. The write lock is held."""
 
-    def __init__(self, store: Store, *, link: bool, now: str, watch: Watch | None = None) -> None:
-        """``link`` allows hard links; without it bytes are cloned or copied."""
+    def __init__(self, store: Store, *, share: Share, now: str, watch: Watch | None = None) -> None:
+        """``share`` allows hard links; where it does not, bytes are cloned or copied."""
         self._store = store
-        self._link = link
+        self._share = share
+        self._own = store.layout.blobs.stat()
         self._now = now
         self._watch = watch or (lambda _: None)
         self._names = count()
@@ -111,6 +114,7 @@ class Taker:
             refused=tuple(refused),
             unproven=sum(one.file.etag is None for one in taken.values()),
             published=published,
+            foreign=sum(one.foreign for one in taken.values()),
         )
 
     # --- bytes -------------------------------------------------------------------
@@ -153,14 +157,26 @@ class Taker:
                 raise _Refused(f"cannot be read: {error.strerror}") from error
             with os.fdopen(source, "rb") as stream:
                 before = _state(stream.fileno())
+                found = os.fstat(stream.fileno())
+                link = self._may_link(found)
                 with disk_errors(temporary):
-                    placed = place(
-                        stream, file.where.path, temporary, link=self._link, tick=self._tick
-                    )
+                    placed = place(stream, file.where.path, temporary, link=link, tick=self._tick)
                 digests = self._hashed(temporary, file)
                 if _state(stream.fileno()) != before:
                     raise _Refused("somebody wrote to it while it was read")
-            return self._adopt(temporary, file, digests, placed)
+            taken = self._adopt(temporary, file, digests, placed)
+            return replace(taken, foreign=placed is Placed.COPY and self._is_foreign(found))
+
+    def _may_link(self, found: os.stat_result) -> bool:
+        """Whether a file may be the mirror's too: its owner can make it writable again."""
+        return self._share is Share.ALL or (
+            self._share is Share.OWN and found.st_uid == self._own.st_uid
+        )
+
+    def _is_foreign(self, found: os.stat_result) -> bool:
+        """Whether a file is copied for the sake of its owner alone."""
+        on_one_disk = found.st_dev == self._own.st_dev
+        return on_one_disk and self._share is Share.OWN and not self._may_link(found)
 
     def _from_git(
         self, objects: Path, files: Sequence[FoundFile]
@@ -233,11 +249,10 @@ class Taker:
         Raises:
             DiskError: says how much is needed, and how much is free.
         """
-        here = self._store.layout.blobs.stat().st_dev
         needed = sum(
             file.found.size
             for file in plan.files
-            if file.action is Action.TAKE and not self._shares(file.found, here)
+            if file.action is Action.TAKE and not self._shares(file.found)
         )
         free = shutil.disk_usage(self._store.root).free
         if needed > free:
@@ -247,13 +262,14 @@ class Taker:
                 "file system first: there it is linked",
             )
 
-    def _shares(self, file: FoundFile, device: int) -> bool:
-        if not self._link or not isinstance(file.where, OnDisk):
+    def _shares(self, file: FoundFile) -> bool:
+        if not isinstance(file.where, OnDisk):
             return False
         try:
-            return file.where.path.lstat().st_dev == device
+            found = file.where.path.lstat()
         except OSError:
             return True  # it will be refused, and copied by nobody
+        return found.st_dev == self._own.st_dev and self._may_link(found)
 
     # --- what is published ---------------------------------------------------------
 

@@ -17,6 +17,7 @@ from mirror.adopt import (
     HUB_HOSTS,
     Adopted,
     AdoptionReport,
+    Share,
     SnapshotPlan,
     Told,
     carry_out,
@@ -48,7 +49,7 @@ def adopt_folders(
     folders: Iterable[Path | str],
     said: Told,
     *,
-    link: bool,
+    share: Share,
     progress: Callable[[int, int], None] | None,
 ) -> AdoptionReport:
     """Plan, take in, report, and bring the catalog up to date.
@@ -57,7 +58,7 @@ def adopt_folders(
     """
     with store.write_lock("adopt"):
         plan = plan_adoption(store, map(Path, folders), said)
-        report = carry_out(store, plan, link=link, progress=progress)
+        report = carry_out(store, plan, share=share, progress=progress)
         adopted = tuple(_warned(store, settings.policy, one) for one in report.snapshots)
         report = replace(report, snapshots=adopted)
         store.write_report(report.as_json(), datetime.fromisoformat(report.started))
@@ -66,13 +67,14 @@ def adopt_folders(
 
 
 def entries_for(
-    snapshots: Iterable[SnapshotPlan], settings: Settings
+    snapshots: Iterable[SnapshotPlan], settings: Settings, store: Store
 ) -> list[tuple[RepoType, dict[str, Any]]]:
     """Give the entries of mirror.toml that keep following what was adopted.
 
-    Repos that an entry names already are left out.
+    Repos that an entry names already, by whatever name, are left out.
     """
-    selected = {RepoKey(kind, e.id) for kind, _, e in settings.numbered_entries() if e.id}
+    named = (RepoKey(kind, e.id) for kind, _, e in settings.numbered_entries() if e.id)
+    selected = {store.canonical(key) for key in named}
     revisions: dict[RepoKey, dict[str, None]] = {}
     for snapshot in snapshots:
         key = snapshot.found.key

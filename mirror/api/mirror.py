@@ -24,7 +24,7 @@ from mirror.errors import (
 from mirror.names import RepoKey, RepoType
 
 if TYPE_CHECKING:
-    from mirror.adopt import AdoptionPlan, AdoptionReport, CheckoutReport
+    from mirror.adopt import AdoptionPlan, AdoptionReport, CheckoutReport, Share
     from mirror.api.care import Verification
     from mirror.api.exchange import Exchange
     from mirror.api.status import Status
@@ -236,7 +236,7 @@ class Mirror:
         repo: str | RepoKey | None = None,
         commit: str | None = None,
         ref: str | None = None,
-        copy: bool = False,
+        share: Share | str = "own",
         progress: Callable[[int, int], None] | None = None,
     ) -> AdoptionReport:
         """Take in what is on disk already; needs no network.
@@ -250,7 +250,8 @@ class Mirror:
             repo: which repo it is, where the folder does not say so: ``models/acme/tiny``.
             commit: which commit, where the folder does not say so.
             ref: the ref that will point at it, where the folder does not say so (``main``).
-            copy: no hard links: bytes of the mirror's own.
+            share: which files may become hard links: ``own``, those of the user that the
+                mirror belongs to; ``all``; ``none``.
             progress: called with (bytes read, bytes to read).
 
         Raises:
@@ -259,11 +260,12 @@ class Mirror:
             LockedError: another process writes to this mirror.
             DiskError: the disk is full or not writable.
         """
+        from mirror.adopt import Share
         from mirror.api.adoption import adopt_folders, told
 
         said = told(repo, commit, ref, self.settings)
         return adopt_folders(
-            self.store, self.settings, folders, said, link=not copy, progress=progress
+            self.store, self.settings, folders, said, share=Share(share), progress=progress
         )
 
     def plan_adoption(

@@ -35,6 +35,7 @@ _SHOWN: Final = 20
 @click.option("--commit", metavar="HASH", help="Which commit, where the folder does not say.")
 @click.option("--ref", metavar="REF", help="What will point at it, where it does not say (main).")
 @click.option("--copy", is_flag=True, help="Copy: share no file with the folder.")
+@click.option("--link", is_flag=True, help="Link files of other users too: you trust them.")
 @click.option("--add", is_flag=True, help="Add the repos to mirror.toml, to keep following them.")
 @click.option("-n", "--dry-run", is_flag=True, help="Only show what would be taken in.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
@@ -46,6 +47,7 @@ def adopt(
     /,
     paths: tuple[Path, ...],
     copy: bool,
+    link: bool,
     add: bool,
     dry_run: bool,
     quiet: bool,
@@ -61,10 +63,13 @@ def adopt(
 
     On the mirror's file system nothing is copied: the file system clones the files, or
     they become hard links, which are read-only from then on. --copy leaves the folder's
-    files alone.
+    files alone. Files of another user than the mirror's are copied, because their owner
+    could change a link; --link links them too.
 
     The exit code is 4 where something could not be taken in.
     """
+    if copy and link:
+        raise UsageError("--copy and --link exclude each other")
     if len(paths) > 1 and (said["repo"] or said["commit"]):
         raise UsageError("--repo and --commit are for one PATH", hint="adopt them one by one")
     mirror = session.mirror()
@@ -75,7 +80,8 @@ def adopt(
     from mirror.cli.progress import watch_bytes
 
     with watch_bytes("adopt", quiet=quiet) as progress:
-        report = mirror.adopt(*paths, copy=copy, progress=progress, **said)
+        share = "none" if copy else "all" if link else "own"
+        report = mirror.adopt(*paths, share=share, progress=progress, **said)
     commands = _follow(mirror, report, add=add)
     if session.as_json:
         emit_json(report.as_json() | {"to_follow": commands})
@@ -90,7 +96,7 @@ def _follow(mirror: Mirror, report: AdoptionReport, *, add: bool) -> list[str]:
     from mirror.api.adoption import add_command, entries_for
 
     taken = [one.plan for one in report.snapshots if one.published or one.plan.unchanged]
-    entries = entries_for(taken, mirror.settings)
+    entries = entries_for(taken, mirror.settings, mirror.store)
     if add and entries:
         mirror.add_all(entries)
     return [add_command(kind, entry) for kind, entry in entries]
@@ -158,6 +164,11 @@ def _print_adopted(one: Adopted) -> None:
     _print_notes(one.plan)
     if one.unproven:
         emit(f"  note: of {number_of(one.unproven, 'file')} only upstream can tell if it is right")
+    if one.foreign:
+        emit(
+            f"  note: {number_of(one.foreign, 'file')} of another user copied, as its owner could "
+            "change a link; --link links all the same"
+        )
     for warning in one.warnings:
         emit(f"  note: {one_line(warning)}")
     for trouble in one.refused[:_SHOWN]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import huggingface_hub
 
-from mirror.adopt import AdoptionReport, Told, carry_out, plan_adoption
+from mirror.adopt import AdoptionReport, Share, Told, carry_out, plan_adoption
 from mirror.names import RepoKey, RepoType
 from mirror.store import Manifest, Store
 from tests.fakehub import FakeHub, FakeRepo
@@ -49,9 +49,12 @@ def download_plain(hub: FakeHub, folder: Path, **more: Any) -> Path:
     return folder
 
 
-def adopt(store: Store, *folders: Path, link: bool = True, **said: Any) -> AdoptionReport:
+def adopt(
+    store: Store, *folders: Path, link: bool = True, share: str = "own", **said: Any
+) -> AdoptionReport:
     with store.write_lock("adopt"):
-        return carry_out(store, plan_adoption(store, folders, Told(**said)), link=link)
+        plan = plan_adoption(store, folders, Told(**said))
+        return carry_out(store, plan, share=Share(share) if link else Share.NONE)
 
 
 def manifest_of(store: Store, revision: str = "main", key: RepoKey = KEY) -> Manifest:

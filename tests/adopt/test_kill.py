@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from tests.sync.lab import Lab, check, contents, files_of, picture
 
 
 @pytest.mark.parametrize("source", ["cache", "git"])
-def test_adopt(lab: Lab, memory_path: Path, source: str) -> None:
+def test_adopt(lab: Lab, memory_path: Path, source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(memory_path))  # what is killed cleans up nothing
     folder = memory_path / "source"
     if source == "git":
         if shutil.which("git") is None:

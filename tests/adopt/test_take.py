@@ -115,6 +115,24 @@ def test_a_file_of_another_user_is_copied(lab: Lab, cache: Path) -> None:
     assert FILES == files_of(lab.store, KEY)
 
 
+@pytest.mark.parametrize("share", ["own", "all"])
+def test_whose_files_are_linked(lab: Lab, cache: Path, share: str) -> None:
+    """The owner of a file can make it writable again, whatever mode we gave it."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can give files away")
+    for blob in (cache / "blobs").iterdir():
+        os.chown(blob, 65534, 65534)
+
+    report = adopt(lab.store, cache, share=share)
+
+    (adopted,) = report.snapshots
+    links = 0 if share == "own" else len(FILES)
+    assert links in (adopted.placed[Placed.LINK], adopted.placed[Placed.CLONE])
+    if not adopted.placed[Placed.CLONE]:
+        assert len(FILES) - links == adopted.foreign == adopted.placed[Placed.COPY]
+    check(lab.store)
+
+
 class Mounts:
     """File systems of a test, in files."""
 

@@ -74,6 +74,15 @@ class TestAdopt:
         assert [] == hub.asked("resolve")
         assert "added" not in cli("adopt", cache, "--add").err
 
+    def test_a_repo_that_is_selected_by_another_name(
+        self, cli: Cli, hub: FakeHub, mirror: Mirror, cache: Path
+    ) -> None:
+        hub.rename("model", "acme/tiny", "acme-labs/tiny")
+        mirror.add("model", id="acme/tiny")
+        mirror.sync()
+
+        assert [] == cli("adopt", cache, "--json").json["to_follow"]
+
     def test_what_other_refs_are_followed(
         self, cli: Cli, hub: FakeHub, mirror: Mirror, cache: Path
     ) -> None:
