@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -158,6 +159,8 @@ class Taker:
             with os.fdopen(source, "rb") as stream:
                 before = _state(stream.fileno())
                 found = os.fstat(stream.fileno())
+                if not stat.S_ISREG(found.st_mode):
+                    raise _Refused("no file any more")
                 link = self._may_link(found)
                 with disk_errors(temporary):
                     placed = place(stream, file.where.path, temporary, link=link, tick=self._tick)

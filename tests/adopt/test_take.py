@@ -115,6 +115,18 @@ def test_a_file_of_another_user_is_copied(lab: Lab, cache: Path) -> None:
     assert FILES == files_of(lab.store, KEY)
 
 
+def test_a_file_that_became_a_pipe_meanwhile(lab: Lab, cache: Path) -> None:
+    plan = plan_adoption(lab.store, [cache], Told())
+    blob = (cache / "snapshots" / (cache / "refs" / "main").read_text() / "config.json").resolve()
+    blob.unlink()
+    os.mkfifo(blob)
+
+    with lab.store.write_lock("adopt"):
+        report = carry_out(lab.store, plan)
+
+    assert ["models/acme/tiny: config.json"] == [trouble.subject for trouble in report.failed]
+
+
 @pytest.mark.parametrize("share", ["own", "all"])
 def test_whose_files_are_linked(lab: Lab, cache: Path, share: str) -> None:
     """The owner of a file can make it writable again, whatever mode we gave it."""
