@@ -278,6 +278,7 @@ class Store:
         before = read_refs(refs_path)
         after = {**before, **dict.fromkeys(names, manifest.commit)}
         grows = place.exists()
+        corrected = _corrected(place, manifest) if grows else frozenset()
         self.git_index.add(git_pairs(manifest))
         with Staging() as staging:
             self._stage_manifest(staging, key, manifest)
@@ -288,7 +289,7 @@ class Store:
             end_alias(self.layout, key)
             if not grows:  # a snapshot of the view always has a manifest
                 staging.place(place)
-            self.view.put_snapshot(manifest)
+            self.view.put_snapshot(manifest, corrected)
             staging.place(place)
             self.view.put_refs(key, after)
             staging.place(refs_path)
@@ -457,6 +458,23 @@ def git_pairs(manifest: Manifest) -> Iterator[tuple[str, str]]:
     for file in manifest.present_files:
         if file.lfs_sha256 is None and file.sha256 is not None:
             yield file.blob_id, file.sha256
+
+
+def _corrected(place: Path, manifest: Manifest) -> frozenset[str]:
+    """Give the paths whose content is another one than the manifest there says.
+
+    A commit never changes; but what was adopted from a folder may have been wrong.
+    """
+    try:
+        earlier = decode_manifest(read_regular(place), str(place))
+    except (OSError, DamagedError):
+        return frozenset()
+    before = {file.path: file.sha256 for file in earlier.present_files}
+    return frozenset(
+        file.path
+        for file in manifest.present_files
+        if before.get(file.path, file.sha256) != file.sha256
+    )
 
 
 def _checked_refs(names: Iterable[str], commit: str) -> list[str]:

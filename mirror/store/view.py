@@ -18,7 +18,7 @@ import os
 import shutil
 import stat
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,8 +45,10 @@ class View:
         self._layout = layout
         self._blobs = blobs
 
-    def put_snapshot(self, manifest: Manifest) -> None:
+    def put_snapshot(self, manifest: Manifest, corrected: Collection[str] = ()) -> None:
         """Show the present files of a commit, and only them. Idempotent.
+
+        Those of ``corrected`` are made anew: what is shown may be of the same size and wrong.
 
         Raises:
             DiskError: full, read-only, or a file system that takes two of the names for one.
@@ -57,7 +59,7 @@ class View:
             if target.is_symlink():
                 target.unlink()
             if target.is_dir():
-                self._adjust(manifest, folder, target)
+                self._adjust(manifest, folder, target, corrected)
             else:
                 self._build(folder, target, manifest.present_files)
                 _write(folder, tree_path(folder, manifest.commit), tree_json(manifest))
@@ -172,12 +174,17 @@ class View:
             self._place(str(file.sha256), f"{beside}/{file.path}")
         return beside
 
-    def _adjust(self, manifest: Manifest, folder: Path, target: Path) -> None:
+    def _adjust(
+        self, manifest: Manifest, folder: Path, target: Path, corrected: Collection[str]
+    ) -> None:
         """Change an existing snapshot in place: it may be in use, and stays loadable."""
         wanted = {file.path: str(file.sha256) for file in manifest.present_files}
         present = list_files(target)
-        missing = [path for path, sha256 in wanted.items() if not self._fits(
-            present.get(path), sha256)]  # fmt: skip
+        missing = [
+            path
+            for path, sha256 in wanted.items()
+            if path in corrected or not self._fits(present.get(path), sha256)
+        ]
         extra = present.keys() - wanted.keys()
         made: set[str] = set()
         for path in extra & folders_of(wanted):  # where a folder must be; or a link elsewhere

@@ -157,21 +157,6 @@ def filled_up(manifest: Manifest, earlier: Manifest) -> Manifest:
     return manifest.model_copy(update={"files": files, "created": earlier.created})
 
 
-def corrected(manifest: Manifest, earlier: Manifest) -> list[str]:
-    """Give the paths whose content is another one than the mirror has shown so far.
-
-    A commit never changes; but what was adopted from a folder may have been wrong.
-    """
-    if not earlier.adopted:
-        return []
-    shown = {file.path: file.sha256 for file in earlier.present_files}
-    return [
-        file.path
-        for file in manifest.present_files
-        if shown.get(file.path, file.sha256) != file.sha256
-    ]
-
-
 def _manifest_file(file: PlannedFile, fetched: Mapping[str, str]) -> ManifestFile:
     present = file.action is not Action.SKIP
     digest = file.sha256 or (fetched[file.etag] if present else file.lfs_sha256)

@@ -34,7 +34,7 @@ from mirror.sync.model import (
     Wanted,
 )
 from mirror.sync.needs import FILES, MAX_BYTES, repos_needed
-from mirror.sync.plan import corrected, filled_up, manifest_of, tree_of
+from mirror.sync.plan import filled_up, manifest_of, tree_of
 from mirror.sync.planner import (
     Planner,
     held_digests,
@@ -218,8 +218,6 @@ class _Run:
         earlier = manifest_if_any(self._store, plan.key, plan.commit)
         if earlier is not None:
             manifest = filled_up(manifest, earlier)
-            for path in corrected(manifest, earlier):
-                self._store.view.remove_file(plan.key, plan.commit, path)
         self._store.publish(manifest, refs)
         plan = replace(plan, warnings=(*plan.warnings, *self._unmet(manifest)))
         self._ledger.published.append(plan.in_short)
