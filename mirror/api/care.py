@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from mirror.bundle.proposals import proposed_removals
-from mirror.errors import DamagedError, DiskError
+from mirror.errors import DamagedError, DiskError, NotFoundError, UsageError
 from mirror.names import RepoKey
 from mirror.settings import Settings, read_token
 from mirror.store import (
+    DoomedRef,
     Finding,
     NotedDamage,
     PrunePlan,
@@ -157,18 +158,62 @@ def plan_care(store: Store, keep: int, *, proposed: bool) -> PrunePlan:
     return plan_prune(store, keep, dropped=proposed_removals(store) if proposed else ())
 
 
-def prune_mirror(store: Store, keep: int, *, proposed: bool = False) -> PrunePlan:
-    """Remove what nothing needs, keeping ``keep`` older snapshots of every ref.
+def plan_forget(
+    store: Store, settings: Settings, keys: Sequence[RepoKey], revision: str | None
+) -> PrunePlan:
+    """Say what letting go of repos, or of one revision of each, would remove.
+
+    Raises:
+        UsageError: mirror.toml still asks for one of them.
+        NotFoundError: a repo does not have that revision.
+        DamagedError: a manifest cannot be read: nothing may be removed.
+    """
+    aliases = store.aliases()
+    for key in keys:
+        names = {key, *(alias for alias, target in aliases.items() if target == key)}
+        for name in sorted(names):
+            _require_unselected(settings, name, revision)
+    dropped = [ref for key in keys for ref in _refs_of(store, key, revision)]
+    others = [key for key in store.repos() if key not in keys]
+    plan = plan_prune(store, settings.retention.keep, protected=others, dropped=dropped)
+    return replace(plan, leftovers=())
+
+
+def _require_unselected(settings: Settings, key: RepoKey, revision: str | None) -> None:
+    for kind, number, entry in settings.numbered_entries():
+        if kind is not key.repo_type or entry.id != key.repo_id:
+            continue
+        if revision is None or revision in entry.wanted_revisions:
+            raise UsageError(
+                f"{key} is still asked for by {kind.plural}.{number} of mirror.toml: the next "
+                "sync would bring it again",
+                hint=f"mirror remove {kind.plural}.{number}, then mirror forget {key}",
+            )
+
+
+def _refs_of(store: Store, key: RepoKey, revision: str | None) -> list[DoomedRef]:
+    refs = store.refs(key)
+    if revision is not None and revision not in refs:
+        raise NotFoundError(
+            f"{key} has no {revision[:100]!r} in the mirror",
+            hint=f"it has {', '.join(sorted(refs)[:20]) or 'nothing'}",
+        )
+    names = sorted(refs) if revision is None else [revision]
+    return [DoomedRef(key, name, refs[name], "it was asked to go") for name in names]
+
+
+def prune_mirror(store: Store, purpose: str, decide: Callable[[], PrunePlan]) -> PrunePlan:
+    """Decide and do: what the plan says is removed, and reported as ``purpose``.
 
     Raises:
         DamagedError: a manifest cannot be read: nothing is removed.
         LockedError: another process writes.
     """
     started = datetime.now(UTC)
-    with store.write_lock("prune"):
-        plan = plan_care(store, keep, proposed=proposed)
+    with store.write_lock(purpose):
+        plan = decide()
         apply_prune(store, plan)
-        facts = {"kind": "prune", "outcome": "ok", "exit_code": 0}
+        facts = {"kind": purpose, "outcome": "ok", "exit_code": 0}
         store.write_report(facts | _times(started) | plan.as_json(), started)
     return plan
 

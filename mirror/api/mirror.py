@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -654,7 +654,39 @@ class Mirror:
         keep = self.settings.retention.keep
         if dry_run:
             return plan_care(self.store, keep, proposed=proposed)
-        plan = prune_mirror(self.store, keep, proposed=proposed)
+        decide = partial(plan_care, self.store, keep, proposed=proposed)
+        plan = prune_mirror(self.store, "prune", decide)
+        index_changes(self.store)
+        return plan
+
+    def forget(
+        self,
+        repos: Iterable[str | RepoKey],
+        *,
+        revision: str | None = None,
+        dry_run: bool = False,
+    ) -> PrunePlan:
+        """Let go of repos, entirely or of one revision, that mirror.toml asks for no more.
+
+        What was seen of them upstream stays known. With ``dry_run`` only say what would go.
+
+        Raises:
+            UsageError: mirror.toml still asks for one of them; or none is named.
+            NotFoundError: a repo, or the revision, is not in the mirror.
+            DamagedError: a manifest cannot be read, so nothing may be removed.
+            LockedError, DiskError: not with ``dry_run``.
+        """
+        from mirror.api.care import plan_forget, prune_mirror
+        from mirror.api.indexing import index_changes
+        from mirror.api.lookup import find_each
+
+        keys = find_each(repos, lambda name: self.store.canonical(self.find(name)))
+        if keys is None:
+            raise UsageError("which repos shall go?", hint="mirror list shows what is there")
+        decide = partial(plan_forget, self.store, self.settings, keys, revision)
+        if dry_run:
+            return decide()
+        plan = prune_mirror(self.store, "forget", decide)
         index_changes(self.store)
         return plan
 

@@ -45,7 +45,7 @@ FAMILIES: Final[dict[str, dict[str, str]]] = {
     },
     "Serve it": {"serve": "serving", "run": "serving", "token": "serving"},
     "Carry it across a gap": {"export": "exchange", "import": "exchange", "receipt": "exchange"},
-    "Take care of it": {"verify": "care", "prune": "care", "reindex": "care"},
+    "Take care of it": {"verify": "care", "prune": "care", "forget": "care", "reindex": "care"},
 }
 _MODULES: Final = {name: module for family in FAMILIES.values() for name, module in family.items()}
 

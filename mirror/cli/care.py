@@ -1,4 +1,4 @@
-"""verify, prune, reindex: taking care of a mirror."""
+"""verify, prune, forget, reindex: taking care of a mirror."""
 
 from __future__ import annotations
 
@@ -135,6 +135,39 @@ def prune(session: Session, /, dry_run: bool, proposed: bool) -> None:
     _print_prune(plan, dry_run=dry_run)
 
 
+@click.command(
+    cls=Command,
+    short_help="Let go of repos that mirror.toml asks for no more.",
+    examples=(
+        "mirror remove klue/klue && mirror forget klue/klue --dry-run",
+        "mirror forget datasets/klue/klue --revision v1.0",
+    ),
+)
+@click.argument("repos", metavar="REPO...", nargs=-1, required=True)
+@click.option("--revision", metavar="R", help="Only this branch, tag or pinned commit of each.")
+@click.option("-n", "--dry-run", is_flag=True, help="Only show what would go.")
+@common_options
+@json_option
+@pass_session
+def forget(
+    session: Session, /, repos: tuple[str, ...], revision: str | None, dry_run: bool
+) -> None:
+    """Remove REPOs from the mirror, with all bytes that nothing else needs.
+
+    Only what mirror.toml no longer names: mirror remove comes first. What was seen of a
+    repo upstream stays known. To labs, the next bundle proposes the same.
+    """
+    from mirror.cli.progress import watch_wait
+
+    mirror = session.mirror()
+    with watch_wait("reading all manifests"):
+        plan = mirror.forget(repos, revision=revision, dry_run=dry_run)
+    if session.as_json:
+        emit_json(plan.as_json())
+        return
+    _print_prune(plan, dry_run=dry_run)
+
+
 def _print_prune(plan: PrunePlan, *, dry_run: bool) -> None:
     for ref in plan.refs:
         emit(f"ref       {ref.key}  {ref.ref}  {ref.commit}  {one_line(ref.why)}")
@@ -187,4 +220,4 @@ def reindex(session: Session) -> None:
         emit(f"note: {one_line(problem)}")
 
 
-COMMANDS: Final = {"verify": verify, "prune": prune, "reindex": reindex}
+COMMANDS: Final = {"verify": verify, "prune": prune, "forget": forget, "reindex": reindex}

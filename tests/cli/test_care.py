@@ -104,6 +104,48 @@ class TestPrune:
             assert "another process writes" in run("prune", code=8).err
 
 
+class TestForget:
+    def test_a_repo_goes_entirely(self, run: Cli, synced: Mirror) -> None:
+        run("remove", ROBERTA)
+        shown = run("forget", ROBERTA, "--dry-run")
+        assert "it was asked to go" in shown.out
+        assert run("show", ROBERTA).out
+
+        run("forget", ROBERTA)
+
+        assert "is not in the mirror" in run("show", ROBERTA, code=10).err
+        assert not (synced.root / "hub" / "models--klue--roberta-small").exists()
+        assert ROBERTA not in run("list").out
+        assert "0 problems" in run("verify").out
+        assert "forget" in [row[1] for row in run("runs").rows]
+
+    def test_an_alias_goes_with_its_repo(self, run: Cli, synced: Mirror) -> None:
+        assert "is still asked for" in run("forget", "models/gpt2", code=2).err
+        run("remove", "gpt2")
+        run("forget", "models/gpt2")
+
+        assert 10 == run("path", "models/gpt2", code=10).code
+        assert not any(path.is_symlink() for path in (synced.root / "hub").iterdir())
+
+    def test_one_revision_goes_and_the_others_stay(self, run: Cli, synced: Mirror) -> None:
+        text = (synced.root / "mirror.toml").read_text(encoding="utf-8")
+        only_main = text.replace('revisions = ["main", "v1.0"]', 'revisions = ["main"]')
+        assert text != only_main
+        (synced.root / "mirror.toml").write_text(only_main, encoding="utf-8")
+
+        run("forget", "datasets/klue/klue", "--revision", "v1.0")
+
+        assert ["main"] == sorted(synced.store.refs(synced.find("datasets/klue/klue")))
+        assert "no 'v9'" in run("forget", ROBERTA, "--revision", "v9", code=10).err
+
+    def test_what_is_still_selected_stays(self, run: Cli, synced: Mirror) -> None:
+        refused = run("forget", ROBERTA, code=2)
+
+        assert "is still asked for by models." in refused.err
+        assert "mirror remove models." in refused.err
+        assert run("path", ROBERTA).out
+
+
 class TestReindex:
     def test_brings_back_a_catalog(self, run: Cli, synced: Mirror) -> None:
         (synced.root / "catalog.db").write_bytes(b"garbage")
