@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from mirror.api.carrying import answers_for, count_unseen, note_carried, to_carry
 from mirror.api.lookup import find_each, find_in_store
 from mirror.bundle import form
 from mirror.bundle.export import Exported, ExportOptions, export_bundle
@@ -105,15 +106,23 @@ class Exchange:
         """
         if since is not None and (receipt is not None or full):
             raise UsageError("--since does not go with --for or --full: name one of them")
-        addressee = Addressee()
+        addressee, came = Addressee(), None
         if receipt is not None:
-            addressee = self._by_receipt(receipt, allowed_signers, full=full)
+            came, _ = read_receipt(receipt, self._allowed(allowed_signers))
+            addressee = self._by_receipt(came, full=full)
         elif since is not None:
             addressee = _by_bundle(since)
         known = addressee.known.repos
+        keys = find_each(repos, lambda name: self._find(name, known))
+        if came is not None:
+            addressee = replace(
+                addressee,
+                answers=answers_for(self.store, came, keys),
+                unseen=count_unseen(self.store, came),
+            )
         return plan_export(
             self.store,
-            find_each(repos, lambda name: self._find(name, known)),
+            keys,
             addressee,
             sender=self.name,
             endpoint=self.settings.upstream.endpoint,
@@ -147,12 +156,10 @@ class Exchange:
         options = ExportOptions(volume_size, self._key(key), expires)
         return export_bundle(self.store, plan, out, options, progress)
 
-    def _by_receipt(self, path: Path, allowed: Path | None, *, full: bool) -> Addressee:
-        receipt, _ = read_receipt(path, self._allowed(allowed))
-        parent = receipt.parent(self.name)
+    def _by_receipt(self, receipt: Receipt, *, full: bool) -> Addressee:
         if full:
             return Addressee(receipt.name)
-        return Addressee(receipt.name, receipt.inventory, parent)
+        return Addressee(receipt.name, receipt.inventory, receipt.parent(self.name))
 
     # --- in ---------------------------------------------------------------------------
 
@@ -195,7 +202,7 @@ class Exchange:
     # --- the way back -----------------------------------------------------------------
 
     def receipt(self, path: Path, *, key: Path | None = None) -> WrittenReceipt:
-        """Write down what is here, for the other side.
+        """Write down what is here, for the other side, with what is wished for (``wishes``).
 
         Raises:
             UsageError: the key cannot sign.
@@ -204,8 +211,10 @@ class Exchange:
         """
         created = datetime.now(UTC).isoformat(timespec="seconds")
         with self.store.write_lock("receipt"):
-            receipt = make_receipt(self.store, self.name, created)
+            along = to_carry(self.store)
+            receipt = make_receipt(self.store, self.name, created, along.requests, along.misses)
             add_receipt(self.store, receipt.id, created)
+            note_carried(self.store, receipt.id, along, created)
         if not path.parent.is_dir():
             raise UsageError(f"there is no folder {path.parent} for the receipt")
         write_atomic(path, encode_receipt(receipt))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mirror.api.care import Verification
     from mirror.api.exchange import Exchange
     from mirror.api.status import Status
+    from mirror.api.wishes import Wishes
     from mirror.catalog import (
         Catalog,
         Facet,
@@ -130,6 +131,17 @@ class Mirror:
         from mirror.api.exchange import Exchange
 
         return Exchange(self.store, self.settings)
+
+    @property
+    def wishes(self) -> Wishes:
+        """What is wished for: asked for here, or by labs whose receipts came, and decided on.
+
+        Raises:
+            SettingsError: mirror.toml is missing, or wrong.
+        """
+        from mirror.api.wishes import Wishes
+
+        return Wishes(self.store, self.settings)
 
     # --- choose what to mirror -------------------------------------------------------
 

@@ -20,6 +20,7 @@ from mirror.bundle.reading import OpenVolume, find_volumes, open_volume
 from mirror.bundle.signing import BUNDLE, Signer, check_signature
 from mirror.bundle.staging import Staging
 from mirror.bundle.taking import Records, check_all, proofs_in, read_origin, take_in
+from mirror.bundle.wish_log import note_answers
 from mirror.errors import BundleError, DamagedBundleError, UnknownSignerError
 from mirror.store import Store
 from mirror.store.provenance import Origin
@@ -208,6 +209,7 @@ def import_bundle(
         record = None
         if not missing:
             record = _publish(store, arrival, staging, allowed, started)
+            note_answers(store, arrival.head, started)
         report = ImportReport(started, _now(), arrival.head, arrival.signer, missing, record)
         store.write_report(report.as_json(), datetime.fromisoformat(started))
         if record is not None:

@@ -40,6 +40,8 @@ class Addressee:
     parent: Parent | None = None
     assumed: bool = False
     answers: tuple[Answer, ...] = ()
+    unseen: int = 0
+    """Wishes of his that nobody has looked at here."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ class ExportPlan:
             "observed": self.observed,
             "removals": [removal.model_dump(mode="json") for removal in self.removals],
             "answers": [answer.model_dump(mode="json") for answer in self.addressee.answers],
+            "unseen_requests": self.addressee.unseen,
             "contents": len(self.blobs),
             "size": self.size,
         }

@@ -125,12 +125,20 @@ def decode_receipt(data: bytes, source: str) -> Receipt:
             requests=_items(value["requests"]),
             misses=_items(value["misses"]),
         )
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        own_id = _id_of(value)  # also raises: half a surrogate pair is no text
+    except (
+        ValueError,
+        TypeError,
+        LookupError,
+        ArithmeticError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         raise DamagedBundleError(
             f"{source} is not a receipt ({str(error)[:200]})",
             hint="mirror receipt makes one, in the lab",
         ) from error
-    if _id_of(value) != receipt.id:
+    if own_id != receipt.id:
         raise DamagedBundleError(f"{source} has another id than its content")
     return receipt
 

@@ -44,7 +44,15 @@ FAMILIES: Final[dict[str, dict[str, str]]] = {
         "env": "load",
     },
     "Serve it": {"serve": "serving", "run": "serving", "token": "serving"},
-    "Carry it across a gap": {"export": "exchange", "import": "exchange", "receipt": "exchange"},
+    "Carry it across a gap": {
+        "export": "exchange",
+        "import": "exchange",
+        "receipt": "exchange",
+        "request": "wishes",
+        "requests": "wishes",
+        "approve": "wishes",
+        "decline": "wishes",
+    },
     "Take care of it": {"verify": "care", "prune": "care", "forget": "care", "reindex": "care"},
 }
 _MODULES: Final = {name: module for family in FAMILIES.values() for name, module in family.items()}

@@ -30,12 +30,13 @@ from mirror.cli.output import (
 
 if TYPE_CHECKING:
     from mirror.bundle.export import Exported
-    from mirror.bundle.head import SnapshotEntry
+    from mirror.bundle.head import Answer, SnapshotEntry
     from mirror.bundle.importing import Arrival, ImportReport
     from mirror.bundle.plan import ExportPlan
 
 _DAYS: Final = re.compile(r"(\d{1,4})\s*([dw])")
 _FILE: Final = click.Path(path_type=Path, dir_okay=False)
+_SHOWN_ANSWERS: Final = 10
 
 
 class SizeType(click.ParamType[int]):
@@ -141,6 +142,9 @@ def export(
         plan = exchange.plan_export(
             repos, receipt=receipt, since=since, full=full, allowed_signers=allowed_signers
         )
+    if plan.addressee.unseen:
+        count = number_of(plan.addressee.unseen, "repo")
+        talk(f"{receipt} asks for {count}: mirror requests {receipt} lists what, and takes it in")
     if dry_run or plan.is_empty:
         _show_export(session, plan)
         return
@@ -170,9 +174,17 @@ def _show_export(session: Session, plan: ExportPlan) -> None:
                 ("snapshots", f"{len(plan.snapshots):,}"),
                 ("contents", f"{len(plan.blobs):,}, {human_size(plan.size)}"),
                 ("removals", f"{len(plan.removals):,} proposed" if plan.removals else ""),
+                ("answers", _answers_text(plan.addressee.answers)),
                 ("numbers", f"of {number_of(plan.observed, 'more repo')}" if plan.observed else ""),
             ]
         )
+
+
+def _answers_text(answers: Sequence[Answer]) -> str:
+    """Say what the lab is told of its requests, one a line."""
+    shown = [one_line(f"{one.repo}: {one.state}") for one in answers[:_SHOWN_ANSWERS]]
+    more = len(answers) - len(shown)
+    return "\n".join([*shown, *([f"and {more:,} more"] if more else [])])
 
 
 _CONTENT_COLUMNS: Final = (
@@ -234,6 +246,7 @@ def _print_exported(done: Exported, plan: ExportPlan) -> None:
             ("for", done.head.recipient),
             ("snapshots", f"{len(done.head.snapshots):,}"),
             ("removals", f"{len(plan.removals):,} proposed" if plan.removals else ""),
+            ("answers", _answers_text(plan.addressee.answers)),
             ("size", f"{human_size(done.head.size)} in {number_of(len(done.head.files), 'file')}"),
             ("signed", "yes" if done.signed else "no: --sign KEY"),
             ("volumes" if len(folders) > 1 else "folder", "\n".join(folders)),
@@ -394,8 +407,11 @@ def _volume_words(numbers: Sequence[int]) -> str:
 def receipt(session: Session, /, path: Path, key: Path | None) -> None:
     """Write a receipt into FILE: which snapshots and contents this mirror has.
 
-    Carried to the connected side, mirror export --for FILE there sends exactly the
-    difference. A bundle that was lost on its way costs one more receipt, and nothing else.
+    It takes along what was asked for with mirror request, and what clients asked mirror serve
+    for and did not get: mirror requests FILE lists that on the connected side.
+
+    There, mirror export --for FILE sends exactly the difference. A bundle that was lost on
+    its way costs one more receipt, and nothing else.
     """
     written = session.mirror().exchange.receipt(path, key=key)
     if session.as_json:
@@ -405,6 +421,8 @@ def receipt(session: Session, /, path: Path, key: Path | None) -> None:
         [
             ("receipt", f"{written.receipt.id[:12]} of {written.receipt.name}"),
             ("repos", f"{len(written.receipt.inventory.repos):,}"),
+            ("requests", f"{len(written.receipt.requests):,}"),
+            ("misses", f"of {number_of(len(written.receipt.misses), 'repo')}"),
             ("signed", "yes" if written.signed else "no: --sign KEY"),
             ("file", str(written.path)),
         ]

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 @click.option("--upstream", is_flag=True, help="Fetch what is not mirrored when it is asked for.")
 @click.option("--log", metavar="F", help="Access log, a JSON object a line (stderr).")
 @click.option("--no-log", is_flag=True, help="No access log.")
+@click.option("--no-misses", is_flag=True, help="Do not count what is asked for in vain.")
 @common_options
 @json_option
 @pass_session
@@ -58,11 +59,15 @@ def serve(
     upstream: bool,
     log: str | None,
     no_log: bool,
+    no_misses: bool,
 ) -> None:
     """Answer every client of the Hub from the mirror: HF_ENDPOINT=http://HOST:PORT.
 
-    It only reads. A sync or an import is seen without a restart. Who can connect from this
-    machine may read everything; from a network, gated repos need a token that is for them.
+    A sync or an import is seen without a restart. Who can connect from this machine may read
+    everything; from a network, gated repos need a token that is for them.
+
+    It only reads. What was asked for and is not here it counts in exchange/serve/misses.json,
+    where it may write there, for the next receipt; nothing of who asked.
 
     With --upstream what is not here is fetched from the Hub of mirror.toml when somebody asks
     for it, verified, and kept as a snapshot, if [policy] lets it in. That needs a folder that
@@ -99,7 +104,10 @@ def serve(
         if token_required and not gate.tokens.all():
             talk("There is no token yet, so nobody is answered: mirror token create NAME")
         talk(f"for its clients: mirror env --endpoint {public or name_for_others(endpoint)}")
-        with server_messages(logger) if logger else contextlib.nullcontext():
+        with (
+            server_messages(logger) if logger else contextlib.nullcontext(),
+            contextlib.nullcontext() if no_misses else _counting_misses(front.shelf),
+        ):
             server.run([listener])
 
 
@@ -114,6 +122,20 @@ def _way_upstream(shelf: Shelf) -> AbstractContextManager[None]:
     from mirror.serve.through import passing_through  # all of the sync: only where it is used
 
     return passing_through(shelf)
+
+
+def _counting_misses(shelf: Shelf) -> AbstractContextManager[None]:
+    """Count what is asked for in vain while the server runs, where that can be written."""
+    from mirror.bundle.wish_log import served_folder
+    from mirror.serve.misses import MissLog, can_record
+
+    folder = served_folder(shelf.store)
+    if not can_record(folder):
+        talk(f"note: {folder} cannot be written, so what is asked for in vain is not counted")
+        return contextlib.nullcontext()
+    log = MissLog(folder)
+    shelf.on_miss = log.note
+    return log.recording()
 
 
 def _log_stream(path: str | None) -> Any:

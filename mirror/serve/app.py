@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mirror.errors import CatalogError, QueryTimeoutError
 from mirror.serve.errors import HubError, only_reading
 from mirror.serve.files_first import FilesFirst
+from mirror.serve.guard import may_read
 from mirror.serve.options import Limits, ServeOptions
 from mirror.serve.repos import READ_METHODS
 from mirror.serve.routes import all_routes
@@ -80,8 +81,9 @@ class SizeLimit:
 def _refuser(shelf: Shelf) -> Callable[[Request, Exception], Awaitable[Response]]:
     async def refuse(request: Request, error: Exception) -> Response:
         refusal = cast("HubError", error)
-        if refusal.miss is not None:
-            shelf.note_miss(refusal.miss)
+        miss = refusal.miss
+        if miss is not None and may_read(request.scope, miss.key, gated=False):
+            shelf.note_miss(miss)
         return refusal.response()
 
     return refuse

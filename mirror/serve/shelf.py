@@ -177,6 +177,8 @@ class Shelf:
         self.store = Store.open(root)
         self.misses: dict[Miss, int] = {}
         """What was asked for and is not mirrored, and how often; filled when strict."""
+        self.on_miss: Callable[[Miss], None] = lambda miss: None
+        """Told of every miss, strict or not."""
         self.damages: dict[Damage, int] = {}
         """What ``mirror verify --repair`` is needed for."""
         self.notes = DamageNotes(self.store)
@@ -317,7 +319,8 @@ class Shelf:
         return self._catalogs.get(str(path), lambda: Catalog.open(path))
 
     def note_miss(self, miss: Miss) -> None:
-        """Remember what is not mirrored, if that was asked for."""
+        """Tell of what is not mirrored, and remember it when strict."""
+        self.on_miss(miss)
         if self.options.strict and (miss in self.misses or len(self.misses) < _KEPT_MISSES):
             self.misses[miss] = self.misses.get(miss, 0) + 1
 
