@@ -1,9 +1,18 @@
-"""From a selection to published snapshots: detect, plan, fetch, publish, report."""
+"""From a selection to published snapshots: detect, plan, fetch, publish, report.
 
-from mirror.sync.dry import plan_sync
-from mirror.sync.ledger import with_problem
-from mirror.sync.model import Progress, RunReport, SyncPlan
-from mirror.sync.run import run_repair, run_sync
+Names are loaded on first use: a command that only shows progress must not pay for HTTP.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from mirror.sync.dry import plan_sync
+    from mirror.sync.ledger import with_problem
+    from mirror.sync.model import Progress, RunReport, SyncPlan
+    from mirror.sync.run import run_repair, run_sync
 
 __all__ = [
     "Progress",
@@ -14,3 +23,13 @@ __all__ = [
     "run_sync",
     "with_problem",
 ]
+
+_PLACES: Final = {
+    "plan_sync": "dry", "with_problem": "ledger", "run_repair": "run", "run_sync": "run",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_PLACES.get(name, 'model')}"), name)

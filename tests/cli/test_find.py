@@ -148,6 +148,7 @@ class TestPath:
         (["env"], set()),
         (["--help"], set()),
         (["path", "klue/roberta-small"], {"pydantic"}),
+        (["export", "-", "--dry-run"], {"pydantic", "rich", "yaml"}),
     ],
 )
 def test_a_command_imports_only_what_it_needs(

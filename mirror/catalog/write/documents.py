@@ -17,13 +17,14 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
-from typing import Final
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING, Final
 
 from mirror.catalog.cjk import searchable
 from mirror.catalog.format import PARTS, TOKENIZE
 from mirror.catalog.record.metadata import RepoRecord
+
+if TYPE_CHECKING:
+    from sqlite_utils.db import Table
 
 TABLE: Final = "documents"
 
@@ -44,10 +45,16 @@ Document = tuple[int, str, str, str, str]
 
 def create_documents(connection: sqlite3.Connection) -> None:
     """Make the empty table and its index."""
-    database = Database(connection, execute_plugins=False)
-    table = database.table(TABLE)
+    table = _table(connection)
     table.create({"repo": int, **dict.fromkeys(PARTS, str)}, pk="repo")
     table.enable_fts(PARTS, tokenize=TOKENIZE)
+
+
+def _table(connection: sqlite3.Connection) -> Table:
+    """Give the table; importing sqlite-utils takes 0.3 s, as it imports pandas if it can."""
+    from sqlite_utils import Database
+
+    return Database(connection, execute_plugins=False).table(TABLE)
 
 
 def document(number: int, record: RepoRecord) -> Document:
@@ -95,6 +102,6 @@ def many_documents(connection: sqlite3.Connection) -> Iterator[None]:
     for option, value in {"automerge": 0, "crisismerge": 1_999, "hashsize": 2**26}.items():
         connection.execute(_CONFIGURE, (option, value))
     yield
-    Database(connection, execute_plugins=False).table(TABLE).optimize()
+    _table(connection).optimize()
     for option, value in {"automerge": 4, "crisismerge": 16, "hashsize": 2**20}.items():
         connection.execute(_CONFIGURE, (option, value))  # as they are by default
