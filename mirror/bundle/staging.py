@@ -233,6 +233,7 @@ class Staging:
                 target = os.open(name, _NEW, 0o444)
             try:
                 _write_all(target, content)
+                os.fchmod(target, 0o444)  # whatever the umask took away
             finally:
                 os.close(target)
         self._barrier.mark()

@@ -98,8 +98,7 @@ def take_in(
         DiskError: the disk is full or refuses; the same import goes on.
     """
     promised = {(entry.key, entry.commit): entry for entry in head.snapshots}
-    for digest in list(staging.blobs):
-        store.blobs.adopt(staging.blobs.path(digest), digest)
+    store.blobs.take_over(staging.blobs)
     for item in records:
         if isinstance(item, RepoRecord):
             _note_repo(store, item)

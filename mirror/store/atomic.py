@@ -173,7 +173,7 @@ class Barrier:
             self._durable = covered
 
 
-def sync_file(path: Path) -> None:
+def sync_file(path: Path | str) -> None:
     """Make one file's content, or one folder's names, durable."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

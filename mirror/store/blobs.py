@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,7 +71,7 @@ class Blobs:
                 f"blob {digest} is not in the mirror", hint="mirror sync fetches what is missing"
             ) from None
 
-    def adopt(self, temporary: Path, digest: str) -> None:
+    def adopt(self, temporary: Path | str, digest: str) -> None:
         """Take over the complete file ``temporary``, whose sha256 the caller has checked.
 
         It must be on the same file system. If the blob is there already, ``temporary``
@@ -82,18 +83,36 @@ class Blobs:
         source, target = str(temporary), self.name(digest)
         with disk_errors(target):
             # os, not pathlib: a data set may have hundreds of thousands of small files.
-            size = os.stat(source).st_size  # noqa: PTH116
-            if self.has(digest, size):
-                temporary.unlink()
+            found = os.stat(source)  # noqa: PTH116
+            if self.has(digest, found.st_size):
+                os.unlink(source)  # noqa: PTH108
                 return
-            os.chmod(source, _READ_ONLY)  # noqa: PTH101
-            if size >= SYNC_ALONE:
-                sync_file(temporary)
+            if stat.S_IMODE(found.st_mode) != _READ_ONLY:
+                os.chmod(source, _READ_ONLY)  # noqa: PTH101
+            if found.st_size >= SYNC_ALONE:
+                sync_file(source)
             try:
                 os.rename(source, target)  # noqa: PTH104
             except FileNotFoundError:
                 os.makedirs(os.path.dirname(target), exist_ok=True)  # noqa: PTH103, PTH120
                 os.rename(source, target)  # noqa: PTH104
+        self._barrier.mark()
+
+    def take_over(self, staged: Blobs) -> None:
+        """Take over all that a folder on the same file system holds; its sha256 were checked.
+
+        Where nothing of the same two digits is here yet, all of them come by one rename.
+
+        Raises:
+            DiskError: as :meth:`adopt`; what has come so far is here, the rest is there.
+        """
+        for name, entries in _folders(staged._prefix):
+            try:
+                os.rename(f"{staged._prefix}/{name}", f"{self._prefix}/{name}")  # noqa: PTH104
+            except OSError:  # not empty; whatever else it is, adopt meets it again
+                for entry in entries:
+                    if is_digest(entry.name):
+                        self.adopt(entry.path, entry.name)
         self._barrier.mark()
 
     def write(self, data: bytes) -> str:

@@ -1,13 +1,14 @@
 """Contract of the content store and of the index from git's sha1."""
 
 import hashlib
+import stat
 import threading
 from pathlib import Path
 
 import pytest
 
 from mirror.errors import NotFoundError
-from mirror.store import GitIndex, Store, hash_bytes
+from mirror.store import Blobs, GitIndex, Store, hash_bytes
 from mirror.store.git_index import _LINE_BYTES
 
 DATA = b"some content\n"
@@ -83,6 +84,25 @@ def test_a_large_blob_is_adopted_too(store: Store) -> None:
     store.blobs.adopt(temporary, "0" * 64)
 
     assert store.blobs.size("0" * 64) == 5 << 20
+
+
+def test_a_whole_folder_is_taken_over(store: Store) -> None:
+    staged = Blobs(store.layout.partial / "staged")
+    few, many = staged.write(b"1"), [staged.write(b"%d" % number) for number in range(2, 600)]
+    here = store.blobs.write(b"2")
+    short = store.blobs.path(many[1])
+    short.parent.mkdir(exist_ok=True)
+    short.write_bytes(b"")
+    (store.layout.partial / "staged" / few[:2] / ".half.tmp").write_bytes(b"half")
+    inode = store.blobs.path(here).stat().st_ino
+
+    store.blobs.take_over(staged)
+
+    assert sorted({few, *many}) == sorted(store.blobs)
+    assert inode == store.blobs.path(here).stat().st_ino
+    assert b"3" == short.read_bytes()
+    assert {0o444} == {stat.S_IMODE(store.blobs.path(d).stat().st_mode) for d in store.blobs}
+    assert [] == list(staged)
 
 
 def test_foreign_files_are_no_blobs(store: Store) -> None:
