@@ -41,7 +41,7 @@ def manifest_digest(manifest: Manifest) -> str:
 
 def _file_line(file: ManifestFile) -> str:
     """Tell a file in one line. A path has no control characters, so nothing can be confused."""
-    because = json.dumps(file.absent_because or "")
+    because = json.dumps(file.absent_because) if file.absent_because else '""'
     return (
         f"{file.path}\0{file.size}\0{file.blob_id}\0{file.lfs_sha256 or ''}\0"
         f"{file.sha256 or ''}\0{file.present:d}\0{because}\n"

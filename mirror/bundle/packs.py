@@ -18,6 +18,17 @@ from mirror.names import is_digest
 BLOCK: Final = 512
 END: Final = bytes(2 * BLOCK)
 _SIZE_FIELD: Final = slice(124, 135)
+_PIECE: Final = 1 << 20
+
+#: What is the same in every header: mode, user, group; the ends of size and checksum, and time;
+#: type, link, magic, owner, device, prefix.
+_BEFORE: Final = b"0000444\0" + 2 * b"0000000\0"
+_BETWEEN: Final = b"\0" + b"00000000000\0"
+_AFTER: Final = (
+    b"\0 " + b"0" + bytes(100) + b"ustar\x0000" + bytes(64) + 2 * b"0000000\0" + bytes(167)
+)
+#: Their part of the checksum, in which its own field counts as spaces.
+_SUM: Final = sum(_BEFORE + _BETWEEN + _AFTER[2:] + 8 * b" ")
 
 
 class Readable(Protocol):
@@ -29,24 +40,9 @@ class Readable(Protocol):
 
 def header_of(digest: str, size: int) -> bytes:
     """Give the header (POSIX ustar) of a member: mode 0444, no owner, no time."""
-    fields = (
-        digest.encode().ljust(100, b"\0"),
-        b"0000444\0",
-        b"0000000\0",
-        b"0000000\0",
-        b"%011o\0" % size,
-        b"00000000000\0",
-        b"        ",
-        b"0",
-        bytes(100),
-        b"ustar\x0000",
-        bytes(32 + 32),
-        b"0000000\0",
-        b"0000000\0",
-        bytes(155 + 12),
-    )
-    block = b"".join(fields)
-    return block[:148] + b"%06o\0 " % sum(block) + block[156:]
+    name, length = digest.encode(), b"%011o" % size
+    total = b"%06o" % (_SUM + sum(name) + sum(length))
+    return b"".join((name.ljust(100, b"\0"), _BEFORE, length, _BETWEEN, total, _AFTER))
 
 
 def padding(size: int) -> bytes:
@@ -54,16 +50,40 @@ def padding(size: int) -> bytes:
     return bytes(-size % BLOCK)
 
 
+class Pieces:
+    """Reads a stream in large pieces, and shows each to ``note`` once: members are small."""
+
+    def __init__(self, stream: Readable, note: Callable[[bytes], object]) -> None:
+        self._stream = stream
+        self._note = note
+        self._piece = b""
+        self._place = 0
+
+    def read(self, count: int, /) -> bytes:
+        """Give ``count`` bytes; fewer at the end of the stream."""
+        end = self._place + count
+        while end > len(self._piece):
+            more = self._stream.read(max(_PIECE, count))
+            if not more:
+                break
+            self._note(more)
+            self._piece = self._piece[self._place :] + more
+            self._place, end = 0, count
+        data = self._piece[self._place : end]
+        self._place += len(data)
+        return data
+
+
 def read_members(stream: Readable, note: Callable[[bytes], object]) -> Iterator[tuple[str, bytes]]:
-    """Give (sha256, content) of every member, each checked; ``note`` sees every byte read.
+    """Give (sha256, content) of every member, each checked; ``note`` sees what is read.
 
     Raises:
         UnsafeBundleError: not a pack as we write it, or a content under another's name.
     """
+    pieces = Pieces(stream, note)
 
     def take(count: int) -> bytes:
-        data = stream.read(count)
-        note(data)
+        data = pieces.read(count)
         if len(data) != count:
             raise UnsafeBundleError("a pack ends in the middle of a file")
         return data
@@ -81,7 +101,7 @@ def read_members(stream: Readable, note: Callable[[bytes], object]) -> Iterator[
         if hashlib.sha256(content).hexdigest() != digest:
             raise UnsafeBundleError(f"a pack has other bytes under the name {digest}")
         yield digest, content
-    if any(take(BLOCK)) or stream.read(1):
+    if any(take(BLOCK)) or pieces.read(1):
         raise UnsafeBundleError("a pack has something after its end")
 
 
