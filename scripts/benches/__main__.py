@@ -1,10 +1,10 @@
-"""``scripts/bench [transfer|catalog|relevance|serve]``."""
+"""``scripts/bench [transfer|catalog|relevance|serve|bundle]``."""
 
 from __future__ import annotations
 
 import argparse
 
-from scripts.benches import catalog, relevance, serve, transfer
+from scripts.benches import bundle, catalog, relevance, serve, transfer
 
 
 def main() -> None:
@@ -24,6 +24,9 @@ def main() -> None:
     asks.add_argument("--rounds", type=int, default=3, help="how often each server has its turn")
     asks.add_argument("--seconds", type=float, default=3, help="of each turn")
     asks.add_argument("--only", help="a case, lists, busy or start; no section is written")
+    carries = suites.add_parser("bundle", help="mirror export and import against cp and sha256sum")
+    carries.add_argument("--rounds", type=int, default=3, help="how often each pair runs")
+    carries.add_argument("--only", help="small or large; docs/benchmarks.md stays")
     arguments = parser.parse_args()
     if arguments.suite == "catalog":
         catalog.run(arguments.repos, arguments.rounds)
@@ -31,6 +34,8 @@ def main() -> None:
         relevance.run()
     elif arguments.suite == "serve":
         serve.run(arguments.repos, arguments.rounds, arguments.seconds, arguments.only)
+    elif arguments.suite == "bundle":
+        bundle.run(arguments.rounds, arguments.only)
     else:
         transfer.run(getattr(arguments, "rounds", 3), getattr(arguments, "only", None))
 
