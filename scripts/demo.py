@@ -7,31 +7,31 @@ second run has nothing to fetch.
 
 from __future__ import annotations
 
-import json
+import argparse
 import os
 import re
-import shlex
-import shutil
 import signal
 import socket
-import subprocess
 import sys
-import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 CHECKOUT: Final = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(CHECKOUT))
 
-from tests.fakehub import Throttle, serve  # noqa: E402 - the checkout's own
+from scripts.demo_stage import (  # noqa: E402 - the checkout's own
+    Stage,
+    clean_environment,
+    mirror_environment,
+    network_wall,
+    typed,
+)
+from tests.fakehub import Throttle, serve  # noqa: E402
 from tests.samples import build_samples, sample_hub  # noqa: E402
 
 MODEL: Final = "sample-lab/tiny-bert-korean-sentiment"
 DATASET: Final = "sample-lab/korean-english-reviews"
-
-#: Commands that write a table for people only on a terminal.
-TABLES: Final = tuple(("mirror", name) for name in ("search", "facets", "list", "leaderboard"))
 
 #: Bytes a second of one connection: without it the progress bars would be gone at once.
 RATE: Final = 400_000
@@ -41,78 +41,6 @@ def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
     """Where the demo keeps its things: one folder, to be removed with one command."""
     base = environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "hub-mirror-demo"
-
-
-def clean_environment(folder: Path) -> dict[str, str]:
-    """The environment of the commands: this mirror, nothing of the user's own Hub set-up."""
-    foreign = re.compile(r"(HF_|HUGGING|MIRROR_|.*_proxy$)", re.IGNORECASE)
-    kept = {name: value for name, value in os.environ.items() if not foreign.match(name)}
-    return kept | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
-        "MIRROR_HOME": str(folder / "mirror"),
-        "HF_HOME": str(folder / "hf-home"),
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-    }
-
-
-def typed(command: Sequence[str]) -> str:
-    """Write a command as one would type it: quotes only where a shell needs them."""
-    safe = re.compile(r"[\w@%+=:,./-]+")
-    return " ".join(word if safe.fullmatch(word) else shlex.quote(word) for word in command)
-
-
-class Stage:
-    """Where the demo is shown: headings, prose, and commands with their output."""
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self.environment = dict(environment)
-        self.on_terminal = sys.stdout.isatty()
-        plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-        self.colour = self.on_terminal and not plain
-        self.step = 0
-
-    def heading(self, text: str) -> None:
-        """Begin a step."""
-        self.step += 1
-        line = f"{self.step}. {text}"
-        print(f"\n\033[1m{line}\033[0m" if self.colour else f"\n{line}\n{'-' * len(line)}")
-
-    def say(self, text: str) -> None:
-        """Write prose, folded."""
-        width = min(shutil.get_terminal_size().columns, 96)
-        print(textwrap.fill(" ".join(text.split()), width, break_on_hyphens=False))
-
-    def run(self, *command: str, shown: str | None = None) -> None:
-        """Show a command as typed, and run it; end the demo where it fails."""
-        text = f"$ {shown or typed(command)}"
-        print(f"\n\033[36m{text}\033[0m" if self.colour else f"\n{text}", flush=True)
-        code = self._call(command)
-        if code != 0:
-            sys.exit(f"demo: that command failed with exit code {code}")
-
-    def _call(self, command: tuple[str, ...]) -> int:
-        if self.on_terminal or command[:2] not in TABLES:
-            return subprocess.run(command, env=self.environment, check=False).returncode
-        return self._as_on_terminal(command)
-
-    def _as_on_terminal(self, command: tuple[str, ...]) -> int:
-        """Run a command that writes a table for people only on a terminal: give it one."""
-        try:
-            mine, its = os.openpty()
-        except OSError:
-            return subprocess.run(command, env=self.environment, check=False).returncode
-        size = {"COLUMNS": "132", "LINES": "50"}
-        environment = {**self.environment, "TERM": "dumb", "NO_COLOR": "1", **size}
-        with os.fdopen(mine, "rb", buffering=0) as reader:
-            process = subprocess.Popen(command, env=environment, stdout=its)
-            os.close(its)
-            try:
-                while piece := reader.read(4096):
-                    sys.stdout.buffer.write(piece.replace(b"\r\n", b"\n"))
-            except OSError:  # how Linux says that the other end is closed
-                pass
-            sys.stdout.flush()
-            return process.wait()
 
 
 def usual_port(settings: Path) -> int:
@@ -202,31 +130,11 @@ def load(stage: Stage) -> None:
             "each attempt, before it leaves the process."
         )
     shown = typed([*wall, "python", script, *([] if wall else ["--audit"])])
-    environment = {**stage.environment, **mirror_environment(stage)}
+    environment = {**stage.environment, **mirror_environment(stage.environment)}
     inner = Stage(environment)
     print('\n$ eval "$(mirror env)"')
     arguments = [] if wall else ["--audit"]
     inner.run(*wall, sys.executable, str(CHECKOUT / script), *arguments, shown=shown)
-
-
-def mirror_environment(stage: Stage) -> dict[str, str]:
-    """What ``mirror env`` says, as a shell would take it."""
-    command = ["mirror", "env", "--json"]
-    done = subprocess.run(command, env=stage.environment, capture_output=True, check=True)
-    found: dict[str, str] = json.loads(done.stdout)
-    return found
-
-
-def network_wall() -> list[str]:
-    """Give the command that runs another in an empty network namespace; ``[]`` if forbidden."""
-    for wall in (["unshare", "-rn"], ["unshare", "-n"]):
-        try:
-            done = subprocess.run([*wall, "true"], capture_output=True, check=False)
-        except FileNotFoundError:
-            return []
-        if done.returncode == 0:
-            return wall
-    return []
 
 
 def conclude(stage: Stage, folder: Path) -> None:
@@ -244,14 +152,30 @@ def conclude(stage: Stage, folder: Path) -> None:
     print("  mirror search --json 리뷰")
     print("  mirror verify")
     print(f"  less {folder / 'mirror' / 'mirror.toml'}")
+    print("  scripts/demo --air-gap     how it crosses to a lab that no cable reaches")
     print("  scripts/samplehub          the sample hub again, to sync from by hand")
     print("For the real Hub: mirror init DIR, mirror add datasets/klue/klue, mirror sync.")
     print(f"\nNothing is left running. To remove what the demo made: rm -rf {folder}")
 
 
 def main() -> int:
-    """Run the demo."""
+    """Run the demo that is asked for."""
+    parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__)
+    parser.add_argument(
+        "--air-gap", action="store_true", help="play the walk of a bundle to a lab without a cable"
+    )
+    arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that no command stays behind
+    if arguments.air_gap:
+        from scripts.demo_air_gap import play
+
+        play()
+        return 0
+    return show()
+
+
+def show() -> int:
+    """Show the whole way from a hub to a model that is loaded."""
     folder = cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
     build_samples(folder / "samples")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,17 +14,18 @@ import pytest
 SCRIPT = Path(__file__).parents[1] / "scripts" / "demo.py"
 
 
-def run_demo(cache: Path) -> str:
+def run_demo(cache: Path, *arguments: str) -> str:
     """Run scripts/demo.py with nothing of this process's own settings."""
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(cache),
         "XDG_CACHE_HOME": str(cache),
+        "TMPDIR": str(cache),
         "LANG": "C.UTF-8",
         "TERM": "dumb",
     }
     done = subprocess.run(
-        [sys.executable, SCRIPT],
+        [sys.executable, SCRIPT, *arguments],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -85,3 +88,61 @@ def test_it_says_how_to_go_on_and_how_to_remove_it(runs: tuple[str, str, Path]) 
     first, _, folder = runs
     assert f"MIRROR_HOME={folder / 'mirror'}" in first
     assert f"rm -rf {folder}" in first
+
+
+# --- scripts/demo --air-gap -----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def walk(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What the walk across the gap prints; nothing stays on the disk."""
+    if shutil.which("ssh-keygen") is None:
+        pytest.skip("no ssh-keygen here")
+    cache = tmp_path_factory.mktemp("empty")
+    text = run_demo(cache, "--air-gap")
+    assert [] == list(cache.iterdir())
+    return text
+
+
+def typed_at(walk: str, prompt: str, command: str) -> str:
+    """What stands between a command of somebody and what follows it."""
+    rest = walk.partition(f"\n{prompt}$ {command}")[2].partition("\n")[2]
+    assert rest, f"{prompt}$ {command} is not shown"
+    return rest.partition("\n\n")[0]
+
+
+def test_a_bundle_crosses_in_volumes_and_is_checked_on_the_way(walk: str) -> None:
+    assert "out/bundle-1/volume-002" in typed_at(walk, "office", "mirror export out/bundle-1")
+    assert "all as listed" == typed_at(walk, "carrier", "sha256sum")
+    assert 'Good "hub-mirror-bundle" signature for office' in typed_at(
+        walk, "carrier", "ssh-keygen -Y verify"
+    )
+    assert "partial" in typed_at(walk, "lab", "mirror import stick/volume-001")
+    refused, taken = (
+        typed_at(rest, "lab", "mirror import stick/volume-002")
+        for rest in (walk, walk.partition("nothing of it can be seen.")[2])
+    )
+    assert "is not what was exported" in refused
+    assert "published=3 missing_volumes=0" in taken
+
+
+def test_the_lab_loads_what_came_without_a_network(walk: str) -> None:
+    loading = walk.partition("lab$ python scripts/demo_load.py")[2]
+    assert any(
+        f"connect to 192.0.2.1: {why}" in loading.replace("[Errno 101] ", "")
+        for why in ("Network is unreachable", "refused by the audit hook")
+    )
+    assert "bert, 2 layers, labels {0: 'negative', 1: 'positive'}" in loading
+    assert "60 rows with id, text, label, rating, category" in loading
+    assert ("unshare" in walk) and (("lo (down)" in loading) or ("NOTE: this machine" in walk))
+
+
+def test_the_second_bundle_is_the_difference_and_removals_wait_for_the_lab(walk: str) -> None:
+    sizes = re.search(r"bundle has ([\d,]+) bytes on all volumes, this one ([\d,]+)", walk)
+    assert sizes is not None
+    full, second = (int(size.replace(",", "")) for size in sizes.groups())
+    assert second * 20 < full
+    assert "tiny-gpt2" not in typed_at(walk, "lab", "mirror import stick/bundle-2 --quiet")
+    proposed = typed_at(walk, "lab", "mirror prune --proposed --dry-run")
+    assert "the sender has this repo no longer (office, bundle" in proposed
+    assert "tiny-gpt2" not in typed_at(walk, "lab", "mirror list")
