@@ -206,7 +206,7 @@ class Staging:
 
         try:
             for digest, content in read_members(source, seen):
-                if not self.has(digest, len(content)):
+                if self._is_new(digest) or not self.has(digest, len(content)):
                     self._write_small(digest, content)
         except UnsafeBundleError:
             source.seek(0)
@@ -215,6 +215,11 @@ class Staging:
             raise
         if whole.hexdigest() != file.sha256:
             raise _WrongDigestError
+
+    def _is_new(self, digest: str) -> bool:
+        """Whether there is nothing of that name: mostly so, and found out without an exception."""
+        places = (self.blobs.name(digest), self._store.blobs.name(digest))
+        return not any(os.access(place, os.F_OK) for place in places)
 
     def _write_small(self, digest: str, content: bytes) -> None:
         """Write a checked content under its name at once: nobody looks here but an import.

@@ -289,6 +289,7 @@ class Store:
             end_alias(self.layout, key)
             if not grows:  # a snapshot of the view always has a manifest
                 staging.place(place)
+                self._latest = (_stamp(place), manifest)  # the catalog asks for it next
             self.view.put_snapshot(manifest, corrected)
             staging.place(place)
             self.view.put_refs(key, after)
