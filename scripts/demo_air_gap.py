@@ -221,8 +221,7 @@ def second_bundle(stage: Stage, cast: Cast, hub: FakeHub) -> None:
     office = cast.office
     stage.say(f"Upstream, {MODEL} has a new card. The office takes {GONE} out of its mirror.")
     stage.run("mirror", "remove", f"models/{GONE}", side=office)
-    folders = (f"office/repos/models/{GONE}", f"office/hub/models--{GONE.replace('/', '--')}")
-    stage.run("rm", "-r", *folders, side=office)
+    stage.run("mirror", "forget", f"models/{GONE}", side=office)
     stage.run("mirror", "sync", "--quiet", side=office)
     stage.heading("The next bundle: exactly what the lab lacks")
     receipt = ("--for", "stick/receipt.json")
