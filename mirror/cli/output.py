@@ -227,11 +227,12 @@ def _first_seen(note: Note, width: int) -> int:
     """Where to begin, so that the first mark ends in the first half of a line."""
     from rich.cells import cell_len
 
+    text = _flat(note.text)  # as it will stand there: a tab has no width of its own
     start, end = note.marked[0] if note.marked else (0, 0)
-    place, room = start, width // 2 - cell_len(note.text[start:end])
-    if cell_len(note.text[:end]) <= width - 4:
+    place, room = start, width // 2 - cell_len(text[start:end])
+    if cell_len(text[:end]) <= width - 4:
         return 0
-    while place > 0 and (room := room - cell_len(note.text[place - 1])) > 0:
+    while place > 0 and (room := room - cell_len(text[place - 1])) > 0:
         place -= 1
     return place
 

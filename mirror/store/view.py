@@ -195,6 +195,7 @@ class View:
             beside = _scratch(folder, "file")
             self._place(wanted[path], str(beside))
             beside.replace(target / path)
+            beside.unlink(missing_ok=True)  # a rename onto another link of the same file is none
         # Between adding and removing: the listing names no file that is not there.
         _write(folder, tree_path(folder, manifest.commit), tree_json(manifest))
         for path in present.keys() - wanted.keys():

@@ -13,7 +13,7 @@ import sys
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -242,6 +242,7 @@ def test_a_snippet_stands_below_its_hit_and_fits(offline: Mirror, columns: int) 
     st.text(st.sampled_from("독해ab"), min_size=1, max_size=8),
     st.integers(24, 132),
 )
+@example("aaaaaaaaa\t\t漢漢漢漢漢", "a", 24)
 def test_the_first_mark_of_a_snippet_is_seen(before: str, word: str, width: int) -> None:
     note = Note(f"{before}{word} 그리고 더", ((len(before), len(before) + len(word)),))
 
