@@ -12,10 +12,9 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
-from mirror.errors import BadNameError, DamagedBundleError, UnsafePathError
+from mirror.errors import DamagedBundleError, MirrorError, MissingParentError
 from mirror.store import Manifest, ManifestFile
+from mirror.store.manifest import decode_manifest, encode_manifest
 
 
 def manifest_digest(manifest: Manifest) -> str:
@@ -69,6 +68,7 @@ def read_manifest(record: Mapping[str, Any], base: Manifest | None, source: str)
 
     Raises:
         DamagedBundleError: no manifest, or not the one that its digest says.
+        MissingParentError: ``base`` is not as the sender knows it.
     """
     try:
         files = {file.path: file for file in (base.files if base else ())}
@@ -78,14 +78,26 @@ def read_manifest(record: Mapping[str, Any], base: Manifest | None, source: str)
         ordered = [files[path] for path in sorted(files)]
         manifest = Manifest.model_validate({**record["manifest"], "files": ordered})
         digest = manifest_digest(manifest)
-    except (KeyError, TypeError, ValueError, ValidationError, UnsafePathError, BadNameError) as bad:
-        why = str(bad).splitlines()[0][:300]
+        _require_storable(manifest)
+    except (KeyError, TypeError, ValueError, RecursionError, MirrorError) as bad:
+        why = str(bad).partition("\n")[0][:300]
         raise DamagedBundleError(f"{source}: this is not a manifest ({why})") from bad
     if digest != record.get("digest"):
+        if base is not None:
+            raise MissingParentError(
+                f"{source}: {manifest.key} at {manifest.commit} is told by what differs from "
+                f"{base.commit}, and what is here of that is not what the sender counted on",
+                hint="mirror receipt here, then mirror export --for that receipt there",
+            )
         raise DamagedBundleError(
             f"{source}: the manifest of {manifest.key} at {manifest.commit} is not what it says"
         )
     return manifest
+
+
+def _require_storable(manifest: Manifest) -> None:
+    """See that upstream's answer in it can be written and read again: half a character cannot."""
+    decode_manifest(encode_manifest(manifest.model_copy(update={"files": ()})), manifest.commit)
 
 
 def _files(files: Iterable[ManifestFile]) -> list[dict[str, Any]]:

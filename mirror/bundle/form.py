@@ -20,8 +20,6 @@ UNFINISHED: Final = "UNFINISHED.txt"
 
 #: Beside the payload on every volume; ``SIGNATURE`` only if the bundle is signed.
 FRAME: Final = (HEAD, DOCUMENT, LISTING, SIGNATURE)
-#: Of an earlier bundle: what proves its signature.
-PROOF: Final = (HEAD, LISTING, SIGNATURE)
 
 RECORDS: Final = "records"
 PACKS: Final = "packs"
@@ -40,6 +38,12 @@ MAX_HEAD_BYTES: Final = 512 << 20
 MAX_LISTING_BYTES: Final = 512 << 20
 MAX_SIGNATURE_BYTES: Final = 64 << 10
 MAX_DOCUMENT_BYTES: Final = 64 << 20
+#: What proves the signature of a bundle, and how large each may be.
+PROOF: Final = {
+    HEAD: MAX_HEAD_BYTES,
+    LISTING: MAX_LISTING_BYTES,
+    SIGNATURE: MAX_SIGNATURE_BYTES,
+}
 MAX_FILES: Final = 2_000_000
 MAX_VOLUMES: Final = 9_999
 #: Of one line of records: a manifest of half a million files.
@@ -50,7 +54,8 @@ _PAYLOAD: Final = re.compile(
     r"|packs/\d{4,6}\.tar"
     r"|blobs/(?P<shard>[0-9a-f]{2})/(?P<digest>(?P=shard)[0-9a-f]{62})"
     r"|origins/[0-9a-f]{64}/(?:bundle\.json|manifest-sha256\.txt(?:\.sig)?))"
-    r"(?:\.part-(?P<part>\d{4}))?"
+    r"(?:\.part-(?P<part>\d{4}))?",
+    re.ASCII,
 )
 
 

@@ -13,22 +13,33 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mirror.bundle import form
 from mirror.bundle.inventory import Inventory, decode_inventory
 from mirror.errors import BadNameError, DamagedBundleError, UnknownBundleFormatError
-from mirror.names import MAX_REPO_SIZE, RepoKey, check_ref_name
+from mirror.names import MAX_REPO_SIZE, RepoKey, check_ref_name, is_commit
 
 Sha1 = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0, le=MAX_REPO_SIZE)]
-Line = Annotated[str, Field(max_length=2_000)]
-Time = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$")]
+MAX_LINE: Final = 2_000
+Line = Annotated[str, Field(max_length=MAX_LINE)]
+
+
+def _check_time(text: str) -> str:
+    """See that it is a time there can be, written in the one way that compares as text."""
+    if datetime.fromisoformat(text).replace(tzinfo=UTC).isoformat(timespec="seconds") != text:
+        raise ValueError(f"{text!r} is not a time in UTC, in whole seconds")
+    return text
+
+
+Time = Annotated[str, AfterValidator(_check_time)]
 
 Change = Literal["new", "update", "fill", "ref"]
 
@@ -103,7 +114,8 @@ class SnapshotEntry(_OfRepo):
     """Ids of the Hub; empty where none is stated."""
     gated: bool = False
     executable: tuple[tuple[Line, Line], ...] = ()
-    """(path, why) of new files that can execute code when loaded; at most ``MAX_NAMED``."""
+    """(path, why) of files that can execute code when loaded, and are new in that place (their
+    content may be known); at most ``MAX_NAMED``."""
     executable_count: Count = 0
     """How many there are."""
 
@@ -111,6 +123,8 @@ class SnapshotEntry(_OfRepo):
     def _check(self) -> Self:
         for name in self.refs:
             check_ref_name(name)
+            if is_commit(name) and name != self.commit:
+                raise ValueError(f"the ref {name} looks like a commit, and is another")
         return self
 
 
@@ -215,8 +229,19 @@ class Head(_Record):
         for whole, numbers in parts.items():
             if sorted(numbers) not in ([0], list(range(1, len(numbers) + 1))):
                 raise ValueError(f"parts of {whole} are missing")
+        _check_once((entry.repo, entry.commit) for entry in self.snapshots)
+        _check_once((entry.repo, name) for entry in self.snapshots for name in entry.refs)
         decode_inventory(self.inventory)
         return self
+
+
+def _check_once(items: Iterable[tuple[str, str]]) -> None:
+    """See that no snapshot, and no ref, is told twice: one of them would be a lie."""
+    seen: set[tuple[str, str]] = set()
+    for repo, name in items:
+        if (repo, name) in seen:
+            raise ValueError(f"{repo} {name[:200]} is told twice")
+        seen.add((repo, name))
 
 
 def make_head(**facts: Any) -> Head:
@@ -246,7 +271,11 @@ def decode_head(data: bytes, source: str) -> Head:
         head = Head.model_validate_json(data)
     except (ValidationError, ValueError, RecursionError, BadNameError) as error:
         raise DamagedBundleError(f"{source} is not the head of a bundle ({_why(error)})") from error
-    if head_id(value) != head.id:
+    try:
+        found = head_id(value)
+    except (ValueError, RecursionError) as error:
+        raise DamagedBundleError(f"{source} is not the head of a bundle ({_why(error)})") from error
+    if found != head.id:
         raise DamagedBundleError(f"{source} has another id than its content")
     return head
 

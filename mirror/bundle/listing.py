@@ -21,7 +21,7 @@ def decode_listing(data: bytes, source: str) -> dict[str, str]:
     """Read path → sha256.
 
     Raises:
-        DamagedBundleError: a line that no listing has, a path twice, or too many.
+        DamagedBundleError: a line that no listing has, a path twice, not in order, or too many.
     """
     lines = data.decode("ascii", "replace").splitlines()
     if len(lines) > form.MAX_FILES + len(form.FRAME):
@@ -32,4 +32,6 @@ def decode_listing(data: bytes, source: str) -> dict[str, str]:
         if match is None or match[2] in digests:
             raise DamagedBundleError(f"{source}, line {number}: not a line of such a list")
         digests[match[2]] = match[1]
+    if encode_listing(digests) != data:  # what sha256sum reads otherwise than we do
+        raise DamagedBundleError(f"{source} is not written as such a list is")
     return digests

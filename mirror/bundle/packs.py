@@ -93,7 +93,7 @@ def read_members(stream: Readable, note: Callable[[bytes], object]) -> Iterator[
         if not any(header):
             break
         digest, size = header[:64].decode("ascii", "replace"), _size_in(header)
-        if not is_digest(digest) or size > SMALL or header != header_of(digest, size):
+        if not is_digest(digest) or not 0 <= size <= SMALL or header != header_of(digest, size):
             raise UnsafeBundleError("a pack has something in it that is not a plain content")
         content = take(size)
         if any(take(-size % BLOCK)):

@@ -14,6 +14,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from mirror.bundle import form
@@ -31,7 +32,7 @@ from mirror.errors import (
     NotFoundError,
     UnsafeBundleError,
 )
-from mirror.names import RepoKey, check_ref_name
+from mirror.names import MAX_REPO_SIZE, RepoKey, check_ref_name
 from mirror.store import Manifest, Observation, Store
 from mirror.store.opening import open_regular, read_regular
 from mirror.store.provenance import Origin, Provenance, add_provenance
@@ -110,7 +111,14 @@ def take_in(
     for proof, files in proofs_in(staging).items():
         keep_proof(store, proof, files)
     keep_proof(store, head.id, staging.frame())
-    record = ImportRecord(
+    record = make_record(head, signer, time)
+    add_import(store, record)
+    return record
+
+
+def make_record(head: Head, signer: Signer, time: str) -> ImportRecord:
+    """Give what is noted of a bundle that was taken in."""
+    return ImportRecord(
         time=time,
         bundle=head.id,
         sequence=head.sequence,
@@ -120,8 +128,6 @@ def take_in(
         key=signer.key,
         removals=len(head.removals),
     )
-    add_import(store, record)
-    return record
 
 
 def check_all(head: Head, staging: Staging, records: Records) -> None:
@@ -133,9 +139,11 @@ def check_all(head: Head, staging: Staging, records: Records) -> None:
     """
     promised = {(entry.key, entry.commit): entry for entry in head.snapshots}
     repo: RepoRecord | None = None
+    names = _Names(head)
     for item in records:
         if isinstance(item, RepoRecord):
             repo = item
+            names.add(repo)
             continue
         entry = promised.pop((item.key, item.commit), None)
         if repo is None or entry is None or not _agree(repo, item, entry):
@@ -150,6 +158,44 @@ def check_all(head: Head, staging: Staging, records: Records) -> None:
             f"bundle {head.id[:12]} promises {missing.repo} at {missing.commit}, and has no such "
             "manifest"
         )
+    names.require_all()
+
+
+class _Names:
+    """The repos that the records of a bundle tell of, compared with what its head promises."""
+
+    def __init__(self, head: Head) -> None:
+        self._head = head
+        self._refs = {
+            (entry.key, name): entry.commit for entry in head.snapshots for name in entry.refs
+        }
+        self._sent = {entry.key for entry in head.snapshots}
+        self._seen: set[RepoKey] = set()
+        self._observed = 0
+
+    def add(self, repo: RepoRecord) -> None:
+        """Take up one repo.
+
+        Raises:
+            DamagedBundleError: told twice, with refs that are not promised, or a name of two.
+        """
+        names = {repo.key, *repo.aliases}
+        fits = all(self._refs.get((repo.key, name)) == c for name, c in repo.refs.items())
+        twice = len(names) <= len(repo.aliases) or names & self._seen
+        if not fits or twice or self._sent.intersection(repo.aliases):
+            raise self._otherwise(str(repo.key))
+        self._seen |= names
+        if repo.key not in self._sent:
+            self._observed += 1
+
+    def require_all(self) -> None:
+        """See that as many repos are only observed as the head says."""
+        if self._observed != self._head.observed:
+            raise self._otherwise(f"{self._observed:,} repos without a snapshot")
+
+    def _otherwise(self, what: str) -> DamagedBundleError:
+        bundle = self._head.id[:12]
+        return DamagedBundleError(f"bundle {bundle} tells of {what}, and its head says otherwise")
 
 
 def _agree(repo: RepoRecord, manifest: Manifest, entry: SnapshotEntry) -> bool:
@@ -192,7 +238,6 @@ def _read_line(
 
 
 def _repo_of(record: Mapping[str, Any]) -> RepoRecord:
-    seen = (Observation.from_json(one) for one in record["history"])
     refs = {check_ref_name(name): commit for name, commit in record["refs"].items()}
     key = RepoKey.parse(record["repo"])
     aliases = tuple(RepoKey.parse(alias) for alias in record["aliases"])
@@ -202,8 +247,25 @@ def _repo_of(record: Mapping[str, Any]) -> RepoRecord:
         key=key,
         aliases=aliases,
         refs=refs,
-        history=tuple(one for one in seen if one is not None),
+        history=tuple(map(_observation_of, record["history"])),
     )
+
+
+def _observation_of(record: Mapping[str, Any]) -> Observation:
+    seen = Observation.from_json(dict(record))
+    if seen is None:
+        raise ValueError("it is no observation of upstream")
+    datetime.fromisoformat(seen.time)
+    if not all(_is_count(count) for count in (seen.downloads, seen.likes)):
+        raise ValueError("upstream does not count so")
+    if not isinstance(seen.gated, bool | str | None):
+        raise ValueError("upstream does not gate so")
+    json.dumps(seen.as_json(), ensure_ascii=False).encode()  # it can be written down
+    return seen
+
+
+def _is_count(value: object) -> bool:
+    return value is None or (type(value) is int and 0 <= value <= MAX_REPO_SIZE)
 
 
 def _base_of(store: Store, record: Mapping[str, Any], source: str) -> Manifest | None:
@@ -249,11 +311,18 @@ def _provenance(
 
 
 def proofs_in(staging: Staging) -> dict[str, dict[str, bytes]]:
-    """Give the kept frames of earlier bundles, by id."""
+    """Give the kept frames of earlier bundles, by id.
+
+    Raises:
+        UnsafeBundleError: one is of an absurd size.
+    """
     found: dict[str, dict[str, bytes]] = {}
     for whole in staging.paths(form.ORIGINS):
         _, bundle, name = whole.split("/")
-        found.setdefault(bundle, {})[name] = read_regular(staging.path(whole))
+        path = staging.path(whole)
+        if path.stat().st_size > form.PROOF[name]:
+            raise UnsafeBundleError(f"{whole} is larger than any of its kind")
+        found.setdefault(bundle, {})[name] = read_regular(path)
     return found
 
 
