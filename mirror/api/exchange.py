@@ -17,7 +17,7 @@ from mirror.bundle.head import Parent, decode_head
 from mirror.bundle.importing import (
     Arrival,
     ImportReport,
-    admit_arrival,
+    admit_arrivals,
     import_bundle,
     inspect,
 )
@@ -25,8 +25,8 @@ from mirror.bundle.log import add_receipt
 from mirror.bundle.plan import Addressee, ExportPlan, plan_export
 from mirror.bundle.reading import find_volumes, open_plain
 from mirror.bundle.receipt import Receipt, encode_receipt, make_receipt, read_receipt
-from mirror.bundle.signing import RECEIPT, Signer, sign_file
-from mirror.errors import NotFoundError, UsageError
+from mirror.bundle.signing import RECEIPT, Signer, require_key, sign_file
+from mirror.errors import NotFoundError, ReplayedBundleError, UsageError
 from mirror.names import RepoKey
 from mirror.settings import ExchangeSettings, Settings
 from mirror.store import Store
@@ -174,9 +174,12 @@ class Exchange:
         """
         return inspect(self.store, paths, self._allowed(allowed_signers))
 
-    def admit(self, arrival: Arrival) -> None:
-        """Say whether a bundle may come in; raises if not, as :meth:`take_in`."""
-        admit_arrival(self.store, arrival)
+    def admit(self, *arrivals: Arrival) -> None:
+        """Say whether bundles may come in, one after the other; raises if not.
+
+        As :meth:`take_in` does, which this changes nothing for.
+        """
+        admit_arrivals(self.store, arrivals)
 
     def take_in(
         self,
@@ -194,7 +197,12 @@ class Exchange:
         """
         from mirror.api.indexing import index_changes  # SQL: 1 s of imports
 
-        report = import_bundle(self.store, arrival, self._allowed(allowed_signers), progress)
+        try:
+            report = import_bundle(self.store, arrival, self._allowed(allowed_signers), progress)
+        except ReplayedBundleError:
+            if self.store.changes():  # the import that brought it was killed before this
+                index_changes(self.store)
+            raise
         if report.record is not None:
             index_changes(self.store)
         return report
@@ -209,16 +217,19 @@ class Exchange:
             DamagedError: a manifest or a list of refs cannot be read.
             LockedError, DiskError: the mirror, or ``path``, cannot be written.
         """
+        if not path.parent.is_dir():
+            raise UsageError(f"there is no folder {path.parent} for the receipt")
+        if (signing := self._key(key)) is not None:
+            require_key(signing)
         created = datetime.now(UTC).isoformat(timespec="seconds")
         with self.store.write_lock("receipt"):
             along = to_carry(self.store)
             receipt = make_receipt(self.store, self.name, created, along.requests, along.misses)
             add_receipt(self.store, receipt.id, created)
             note_carried(self.store, receipt.id, along, created)
-        if not path.parent.is_dir():
-            raise UsageError(f"there is no folder {path.parent} for the receipt")
         write_atomic(path, encode_receipt(receipt))
-        signing = self._key(key)
+        # One that lies there is of the receipt before.
+        path.with_name(f"{path.name}.sig").unlink(missing_ok=True)
         if signing is not None:
             sign_file(path, signing, RECEIPT)
         return WrittenReceipt(receipt, path, signing is not None)

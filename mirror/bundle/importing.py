@@ -6,7 +6,7 @@ kept, verified. Until the last volume is in, the mirror is what it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,14 @@ from mirror.bundle.log import ImportRecord, read_remembered
 from mirror.bundle.reading import OpenVolume, find_volumes, open_volume
 from mirror.bundle.signing import BUNDLE, Signer, check_signature
 from mirror.bundle.staging import Staging
-from mirror.bundle.taking import Records, check_all, proofs_in, read_origin, take_in
+from mirror.bundle.taking import (
+    Records,
+    check_all,
+    make_record,
+    proofs_in,
+    read_origin,
+    take_in,
+)
 from mirror.bundle.wish_log import note_answers
 from mirror.errors import BundleError, DamagedBundleError, UnknownSignerError
 from mirror.store import Store
@@ -138,20 +145,19 @@ def inspect(store: Store, paths: Sequence[Path], allowed: Path | None) -> tuple[
         BundleError: a volume is refused.
         NotFoundError: a path has no bundle in it.
     """
-    bundles: dict[str, list[tuple[OpenVolume, Signer]]] = {}
+    bundles: dict[str, list[OpenVolume]] = {}
     for folder in find_volumes(paths):
-        volume = open_volume(folder)
-        signer = check_signature(volume.listing, volume.signature, BUNDLE, allowed)
-        bundles.setdefault(volume.head.id, []).append((volume, signer))
+        volume = open_volume(folder, allowed)
+        bundles.setdefault(volume.head.id, []).append(volume)
     arrivals = [_arrival(store, volumes) for volumes in bundles.values()]
     return tuple(sorted(arrivals, key=lambda one: (one.head.created, one.head.sequence)))
 
 
-def _arrival(store: Store, volumes: Sequence[tuple[OpenVolume, Signer]]) -> Arrival:
-    opened = {volume.number: volume for volume, _ in volumes}
-    signers = {signer for _, signer in volumes}
-    first = volumes[0][0]
-    if any(volume.head_bytes != first.head_bytes for volume, _ in volumes):
+def _arrival(store: Store, volumes: Sequence[OpenVolume]) -> Arrival:
+    opened = {volume.number: volume for volume in volumes}
+    signers = {volume.signer for volume in volumes}
+    first = volumes[0]
+    if any(volume.head_bytes != first.head_bytes for volume in volumes):
         raise DamagedBundleError(f"the volumes of bundle {first.head.id[:12]} differ in their head")
     if len(signers) > 1:
         raise UnknownSignerError(
@@ -169,15 +175,20 @@ def _arrival(store: Store, volumes: Sequence[tuple[OpenVolume, Signer]]) -> Arri
     )
 
 
-def admit_arrival(store: Store, arrival: Arrival, now: datetime | None = None) -> None:
-    """Let a bundle in, or say why not; reads only.
+def admit_arrivals(store: Store, arrivals: Iterable[Arrival], now: datetime | None = None) -> None:
+    """Let bundles in, each as if those before it were in already, or say why not; reads only.
 
     Raises:
-        BundleError: refused; see ``admission``.
+        BundleError: one is refused; see ``admission``.
         DiskError: too little room.
     """
-    admit(arrival.head, read_remembered(store), now or datetime.now(UTC))
-    Staging(store, arrival.head).require_room()
+    remembered = read_remembered(store)
+    for arrival in arrivals:
+        admit(arrival.head, remembered, now or datetime.now(UTC))
+        Staging(store, arrival.head).require_room()
+        if not arrival.missing:
+            record = make_record(arrival.head, arrival.signer, _now())
+            remembered = replace(remembered, imports=(*remembered.imports, record))
 
 
 def import_bundle(
@@ -196,25 +207,29 @@ def import_bundle(
     """
     started = _now()
     with store.write_lock("import"):
-        admit_arrival(store, arrival, now)
         staging = Staging(store, arrival.head)
-        first = arrival.volumes[0]
-        frame = {form.HEAD: first.head_bytes, form.LISTING: first.listing_bytes}
-        if first.signature.is_file():
-            frame[form.SIGNATURE] = first.signature.read_bytes()[: form.MAX_SIGNATURE_BYTES]
-        staging.begin(frame)
-        for volume in arrival.volumes:
-            staging.take(volume, progress)
-        missing = staging.missing_volumes
-        record = None
-        if not missing:
+        missing: tuple[int, ...] = ()
+        record = _noted(store, staging, arrival.head)
+        if record is None:
+            admit_arrivals(store, [arrival], now)
+            staging.begin(arrival.volumes[0].frame)
+            for volume in arrival.volumes:
+                staging.take(volume, progress)
+            missing = staging.missing_volumes
+        if record is None and not missing:
             record = _publish(store, arrival, staging, allowed, started)
+        if record is not None:
             note_answers(store, arrival.head, started)
         report = ImportReport(started, _now(), arrival.head, arrival.signer, missing, record)
         store.write_report(report.as_json(), datetime.fromisoformat(started))
         if record is not None:
             staging.discard()
     return report
+
+
+def _noted(store: Store, staging: Staging, head: Head) -> ImportRecord | None:
+    """Give the note of an import that was killed after it, before its end."""
+    return read_remembered(store).bundles.get(head.id) if staging.folder.is_dir() else None
 
 
 def _publish(
@@ -244,7 +259,7 @@ def find_origins(staging: Staging, allowed: Path | None) -> Mapping[str, tuple[O
     heads: list[tuple[Head, Origin]] = []
     for bundle, files in proofs_in(staging).items():
         head = read_origin(bundle, files)
-        signer = _signer_of(staging, bundle, allowed)
+        signer = _signer_of(bundle, files, allowed)
         heads.append((head, Origin(bundle, head.sender, signer.name, signer.key)))
     found: dict[str, tuple[Origin, ...]] = {}
     for head, origin in sorted(heads, key=lambda pair: pair[0].created, reverse=True):
@@ -253,16 +268,16 @@ def find_origins(staging: Staging, allowed: Path | None) -> Mapping[str, tuple[O
     return found
 
 
-def _signer_of(staging: Staging, bundle: str, allowed: Path | None) -> Signer:
-    listing = staging.path(form.origin_path(bundle, form.LISTING))
-    signature = staging.path(form.origin_path(bundle, form.SIGNATURE))
-    anybody = check_signature(listing, signature, BUNDLE, None)
+def _signer_of(bundle: str, files: Mapping[str, bytes], allowed: Path | None) -> Signer:
+    listing, signature = files[form.LISTING], files.get(form.SIGNATURE)
+    source = Path(form.ORIGINS, bundle)
+    anybody = check_signature(listing, signature, source, BUNDLE, None)
     if allowed is None or not anybody.key:
         return anybody
     try:
-        return check_signature(listing, signature, BUNDLE, allowed)
+        return check_signature(listing, signature, source, BUNDLE, allowed)
     except UnknownSignerError:
-        return replace(anybody, name="")
+        return anybody
 
 
 def _now() -> str:

@@ -19,6 +19,7 @@ from typing import BinaryIO, Final
 from mirror.bundle import form
 from mirror.bundle.head import Head, decode_head
 from mirror.bundle.listing import decode_listing
+from mirror.bundle.signing import BUNDLE, Signer, check_signature
 from mirror.errors import (
     ChangedBytesError,
     DamagedBundleError,
@@ -46,18 +47,19 @@ class OpenVolume:
     head: Head
     head_bytes: bytes
     listing_bytes: bytes
+    signature_bytes: bytes | None
+    """None where it is not signed."""
+    signer: Signer
     ignored: tuple[str, ...]
     """What the operating system left on it."""
 
     @property
-    def listing(self) -> Path:
-        """What a signature is of."""
-        return self.folder / form.LISTING
-
-    @property
-    def signature(self) -> Path:
-        """Where a signature would be."""
-        return self.folder / form.SIGNATURE
+    def frame(self) -> dict[str, bytes]:
+        """What proves the signature: head, listing, and the signature if there is one."""
+        frame = {form.HEAD: self.head_bytes, form.LISTING: self.listing_bytes}
+        if self.signature_bytes is not None:
+            frame[form.SIGNATURE] = self.signature_bytes
+        return frame
 
 
 def find_volumes(paths: Iterable[Path]) -> list[Path]:
@@ -65,7 +67,8 @@ def find_volumes(paths: Iterable[Path]) -> list[Path]:
 
     Raises:
         NotFoundError: a path has no bundle in it.
-        DamagedBundleError: a bundle that was not finished.
+        IncompleteVolumeError: a bundle that was not finished, or a folder that cannot be read.
+        UnsafeBundleError: a volume in it is a link.
     """
     found: dict[Path, None] = {}
     for path in paths:
@@ -91,13 +94,23 @@ def _is_volume(path: Path) -> bool:
 
 
 def _volumes_in(path: Path) -> list[Path]:
-    return sorted(child for child in path.iterdir() if child.is_dir() and _is_volume(child))
+    try:
+        volumes = sorted(child for child in path.iterdir() if child.is_dir() and _is_volume(child))
+    except OSError as error:
+        raise IncompleteVolumeError(f"{path} cannot be read: {error.strerror}") from error
+    for volume in volumes:
+        if volume.is_symlink():
+            raise UnsafeBundleError(f"{volume} is a link: no bundle has one")
+    return volumes
 
 
-def open_volume(folder: Path) -> OpenVolume:
-    """Check one volume, all but the content of its payload and its signature.
+def open_volume(folder: Path, allowed: Path | None) -> OpenVolume:
+    """Check one volume, all but the content of its payload.
+
+    The signature comes first: what nobody has vouched for is not even parsed.
 
     Raises:
+        MissingSignatureError, BadSignatureError, UnknownSignerError: see ``signing``.
         DamagedBundleError: the frame is damaged, or does not fit together.
         IncompleteVolumeError: a file is missing, or of another size.
         ExtraFilesError: something is there that is not listed.
@@ -108,15 +121,19 @@ def open_volume(folder: Path) -> OpenVolume:
     head_bytes = _read_frame(folder, form.HEAD, there, form.MAX_HEAD_BYTES)
     listing_bytes = _read_frame(folder, form.LISTING, there, form.MAX_LISTING_BYTES)
     document = _read_frame(folder, form.DOCUMENT, there, form.MAX_DOCUMENT_BYTES)
-    _check_sizes(folder, there)
-    head = decode_head(head_bytes, str(folder / form.HEAD))
+    signature = None
+    if form.SIGNATURE in there:
+        signature = _read_frame(folder, form.SIGNATURE, there, form.MAX_SIGNATURE_BYTES)
+    signer = check_signature(listing_bytes, signature, folder, BUNDLE, allowed)
     listed = decode_listing(listing_bytes, str(folder / form.LISTING))
     for name, data in ((form.HEAD, head_bytes), (form.DOCUMENT, document)):
         if listed.pop(name, None) != hashlib.sha256(data).hexdigest():
             raise ChangedBytesError(f"{folder / name} is not what {form.LISTING} states")
+    head = decode_head(head_bytes, str(folder / form.HEAD))
     number = _number_of(head, listed, folder)
     _compare(folder, {file.path: file.size for file in head.volumes[number - 1].files}, there)
-    return OpenVolume(folder, number, head, head_bytes, listing_bytes, tuple(sorted(ignored)))
+    names = tuple(sorted(ignored))
+    return OpenVolume(folder, number, head, head_bytes, listing_bytes, signature, signer, names)
 
 
 def open_plain(path: Path) -> BinaryIO:
@@ -182,11 +199,6 @@ def _read_frame(folder: Path, name: str, there: Mapping[str, int], limit: int) -
         while piece := stream.read(limit + 1 - len(data)):
             data += piece
         return bytes(data)
-
-
-def _check_sizes(folder: Path, there: Mapping[str, int]) -> None:
-    if there.get(form.SIGNATURE, 0) > form.MAX_SIGNATURE_BYTES:
-        raise UnsafeBundleError(f"{folder / form.SIGNATURE} is larger than any signature")
 
 
 def _number_of(head: Head, listed: Mapping[str, str], folder: Path) -> int:

@@ -17,7 +17,7 @@ from mirror.bundle import form
 from mirror.bundle.head import Parent
 from mirror.bundle.inventory import Inventory, decode_inventory, encode_inventory, take_inventory
 from mirror.bundle.log import read_remembered
-from mirror.bundle.signing import RECEIPT, Signer, check_signature
+from mirror.bundle.signing import RECEIPT, Signer, check_signature, read_signature
 from mirror.errors import DamagedBundleError, NotFoundError, UnknownBundleFormatError
 from mirror.store import Store
 from mirror.store.opening import open_regular
@@ -103,8 +103,10 @@ def read_receipt(path: Path, allowed: Path | None = None) -> tuple[Receipt, Sign
         raise NotFoundError(
             f"{path} cannot be read: {error.strerror}", hint="mirror receipt makes one, in the lab"
         ) from error
-    signature = path.with_name(f"{path.name}.sig")
-    signer = check_signature(path, signature, RECEIPT, allowed)
+    if len(data) > MAX_RECEIPT_BYTES:
+        raise DamagedBundleError(f"{path} is larger than any receipt")
+    signature = read_signature(path.with_name(f"{path.name}.sig"))
+    signer = check_signature(data, signature, path, RECEIPT, allowed)
     return decode_receipt(data, str(path)), signer
 
 

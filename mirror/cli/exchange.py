@@ -304,8 +304,7 @@ def import_(
     for arrival in arrivals:
         _say_what_came(arrival)
     if dry_run:
-        for arrival in arrivals:
-            exchange.admit(arrival)
+        exchange.admit(*arrivals)
         _show_arrivals(session, arrivals)
         return
     reports = []
