@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from mirror.bundle.head import Head, Parent
-from mirror.bundle.log import Remembered
+from mirror.bundle.log import ImportRecord, Remembered
 from mirror.errors import (
     ExpiredBundleError,
     MissingParentError,
@@ -39,7 +39,7 @@ def admit(head: Head, remembered: Remembered, now: datetime) -> None:
             f"{now.isoformat(timespec='seconds')}",
         )
     newest = remembered.newest(head.sender)
-    if newest is not None and newest.created > head.created:
+    if newest and newest.created > head.created and not _answers_later(head, remembered, newest):
         raise OlderBundleError(
             f"bundle {head.id[:12]} has the state of {head.created}, and from {head.sender} "
             f"that of {newest.created} is here (bundle {newest.bundle[:12]})",
@@ -47,6 +47,15 @@ def admit(head: Head, remembered: Remembered, now: datetime) -> None:
         )
     for parent in head.parents:
         _require(parent, head, remembered)
+
+
+def _answers_later(head: Head, remembered: Remembered, newest: ImportRecord) -> bool:
+    """Whether it was made for a receipt that this mirror wrote after the newest import.
+
+    Then the sender's state is newer, whatever his clock said before it was put right.
+    """
+    times = (remembered.receipts.get(parent.id, "") for parent in head.parents)
+    return any(time >= newest.time for time in times)
 
 
 def _require(parent: Parent, head: Head, remembered: Remembered) -> None:

@@ -9,7 +9,7 @@ each receipt that was made here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,8 @@ class Remembered:
 
     imports: tuple[ImportRecord, ...] = ()
     """Oldest first."""
-    receipts: frozenset[str] = frozenset()
+    receipts: Mapping[str, str] = field(default_factory=dict)
+    """Id → when it was made."""
 
     @property
     def bundles(self) -> Mapping[str, ImportRecord]:
@@ -80,11 +81,12 @@ def proof_folder(store: Store, bundle: str) -> Path:
 def read_remembered(store: Store) -> Remembered:
     """Read both logs."""
     imports = (_import_of(record) for record in read_records(imports_path(store)))
-    receipts = (record.get("receipt") for record in read_records(receipts_path(store)))
-    return Remembered(
-        tuple(record for record in imports if record is not None),
-        frozenset(text for text in receipts if isinstance(text, str)),
-    )
+    receipts = {
+        record["receipt"]: str(record.get("time"))
+        for record in read_records(receipts_path(store))
+        if isinstance(record.get("receipt"), str)
+    }
+    return Remembered(tuple(record for record in imports if record is not None), receipts)
 
 
 def add_import(store: Store, record: ImportRecord) -> None:
@@ -99,13 +101,18 @@ def add_receipt(store: Store, receipt: str, time: str) -> None:
 
 
 def keep_proof(store: Store, bundle: str, files: Mapping[str, bytes]) -> None:
-    """Keep head, listing and signature of a bundle."""
+    """Keep head, listing and signature of a bundle: all from one volume, or as they are.
+
+    The signature is the last, so what a kill cut short is not taken to be whole.
+    """
     folder = proof_folder(store, bundle)
+    if all((folder / name).is_file() for name in files):
+        return
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    for name, data in files.items():
-        if not (folder / name).is_file():
-            write_atomic(folder / name, data)
+        (folder / form.SIGNATURE).unlink(missing_ok=True)
+    for name in sorted(files):
+        write_atomic(folder / name, files[name])
 
 
 def kept_head(store: Store, bundle: str) -> Head:

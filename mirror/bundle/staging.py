@@ -14,8 +14,9 @@ import hashlib
 import os
 import shutil
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -23,7 +24,12 @@ from mirror.bundle import form
 from mirror.bundle.head import BundleFile, Head
 from mirror.bundle.packs import read_members
 from mirror.bundle.reading import OpenVolume, open_plain
-from mirror.errors import ChangedBytesError, DiskError, UnsafeBundleError
+from mirror.errors import (
+    ChangedBytesError,
+    DiskError,
+    IncompleteVolumeError,
+    UnsafeBundleError,
+)
 from mirror.store import Blobs, Store
 from mirror.store.atomic import Barrier, disk_errors, temporary_name, write_atomic
 from mirror.store.opening import no_link, open_new, read_regular
@@ -101,15 +107,19 @@ class Staging:
                 hint="make room (mirror prune), then run the same import again",
             )
 
-    def begin(self, frame: dict[str, bytes]) -> None:
-        """Make the folder, and keep the frame of the first volume that came."""
+    def begin(self, frame: Mapping[str, bytes]) -> None:
+        """Make the folder, and keep the frame of a volume that has come now.
+
+        All of it anew: a listing and the signature of another one prove nothing. It also
+        tells ``mirror prune`` that this import still goes on.
+        """
         with disk_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             self.blobs.path("0" * 64).parent.parent.mkdir(exist_ok=True)
             self._files.mkdir(exist_ok=True)
+            (self.folder / form.SIGNATURE).unlink(missing_ok=True)
         for name, data in frame.items():
-            if not (self.folder / name).is_file():
-                write_atomic(self.folder / name, data, durable=False)
+            write_atomic(self.folder / name, data, durable=False)
 
     def frame(self) -> dict[str, bytes]:
         """Give the frame that was kept: what proves the signature."""
@@ -143,6 +153,9 @@ class Staging:
                 self._stopped = True
                 pool.shutdown(cancel_futures=True)
                 raise
+        for whole, parts in self._head.parts.items():
+            if parts[0].path != whole and all(part.path in self._done for part in parts):
+                self._join(whole, sum(part.size for part in parts))
         self._barrier.wait()
 
     def discard(self) -> None:
@@ -157,7 +170,8 @@ class Staging:
             return
         name = form.read_payload_name(file.path)
         assert name is not None  # noqa: S101 - checked when the head was read
-        with open_plain(folder / file.path) as source:
+        with open_plain(folder / file.path) as stream:
+            source = _Source(stream, folder / file.path)
             try:
                 if name.part:
                     self._take_part(source, file, name.whole, note)
@@ -170,11 +184,9 @@ class Staging:
             except _WrongDigestError as error:
                 raise _changed(folder / file.path) from error
         self._note_done(file.path)
-        if name.part:
-            self._join(name.whole)
 
     def _take_blob(
-        self, source: BinaryIO, file: BundleFile, digest: str, note: Callable[[int], None]
+        self, source: _Source, file: BundleFile, digest: str, note: Callable[[int], None]
     ) -> None:
         if self.has(digest, file.size):
             _read_through(source, file, note, lambda data: None)
@@ -185,7 +197,7 @@ class Staging:
         self.blobs.adopt(beside, digest)
 
     def _copy_to(
-        self, source: BinaryIO, file: BundleFile, place: Path, note: Callable[[int], None]
+        self, source: _Source, file: BundleFile, place: Path, note: Callable[[int], None]
     ) -> None:
         with disk_errors(place):
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -197,7 +209,7 @@ class Staging:
                 raise
         self._barrier.mark()
 
-    def _unpack(self, source: BinaryIO, file: BundleFile, note: Callable[[int], None]) -> None:
+    def _unpack(self, source: _Source, file: BundleFile, note: Callable[[int], None]) -> None:
         whole = hashlib.sha256()
 
         def seen(data: bytes) -> None:
@@ -209,8 +221,8 @@ class Staging:
                 if self._is_new(digest) or not self.has(digest, len(content)):
                     self._write_small(digest, content)
         except UnsafeBundleError:
-            source.seek(0)
-            if hashlib.file_digest(source, "sha256").hexdigest() != file.sha256:  # type: ignore[arg-type]
+            source.rewind()
+            if hashlib.file_digest(source, "sha256").hexdigest() != file.sha256:
                 raise _WrongDigestError from None  # a changed byte, and no bad will
             raise
         if whole.hexdigest() != file.sha256:
@@ -244,7 +256,7 @@ class Staging:
         self._barrier.mark()
 
     def _take_part(
-        self, source: BinaryIO, file: BundleFile, whole: str, note: Callable[[int], None]
+        self, source: _Source, file: BundleFile, whole: str, note: Callable[[int], None]
     ) -> None:
         """Write a part to its place in the file that it is a part of."""
         place = self._joining(whole)
@@ -257,14 +269,13 @@ class Staging:
                 target.flush()
                 os.fsync(target.fileno())
 
-    def _join(self, whole: str) -> None:
-        """Once every part is in: check the whole, and give it its place."""
-        parts = self._head.parts[whole]
-        with self._turn:
-            if any(part.path not in self._done for part in parts):
-                return
+    def _join(self, whole: str, size: int) -> None:
+        """Every part is in: check the whole, and give it its place.
+
+        Also where an import was killed between the last part and this; done again, it
+        changes nothing.
+        """
         place = self._joining(whole)
-        size = sum(part.size for part in parts)
         if not whole.startswith(f"{form.BLOBS}/"):
             target = self.path(whole)
             with disk_errors(target):
@@ -301,6 +312,43 @@ class Staging:
         return set(text.split("\n")[:-1]) & set(self._head.files)
 
 
+class _Source:
+    """A file that somebody has brought: what its disk does not give is not our disk's fault."""
+
+    def __init__(self, stream: BinaryIO, path: Path) -> None:
+        self._stream = stream
+        self._path = path
+
+    def read(self, count: int = -1, /) -> bytes:
+        """Give up to ``count`` bytes."""
+        with self._errors():
+            return self._stream.read(count)
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:
+        """Fill ``buffer`` as far as there is something."""
+        with self._errors():
+            return self._stream.readinto(buffer)  # type: ignore[attr-defined,no-any-return]
+
+    def readable(self) -> bool:
+        """It is: ``hashlib`` asks."""
+        return True
+
+    def rewind(self) -> None:
+        """Begin again."""
+        with self._errors():
+            self._stream.seek(0)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise IncompleteVolumeError(
+                f"{self._path} cannot be read: {error.strerror}",
+                hint="look at the medium, then run the same import again: it goes on",
+            ) from error
+
+
 class _WrongDigestError(Exception):
     """A file is not what the head states."""
 
@@ -311,7 +359,7 @@ def folder_of(store: Store, head: Head) -> Path:
 
 
 def _read_through(
-    source: BinaryIO, file: BundleFile, note: Callable[[int], None], sink: Callable[..., object]
+    source: _Source, file: BundleFile, note: Callable[[int], None], sink: Callable[..., object]
 ) -> None:
     """Read a file to its end, hand on what is read, and check it."""
     hasher = hashlib.sha256()
@@ -323,10 +371,10 @@ def _read_through(
         raise _WrongDigestError
 
 
-def _pieces(source: BinaryIO, size: int) -> Iterator[memoryview]:
+def _pieces(source: _Source, size: int) -> Iterator[memoryview]:
     buffer = memoryview(bytearray(min(_COPY, max(size, 1))))
     while size:
-        count = source.readinto(buffer[: min(size, len(buffer))])  # type: ignore[attr-defined]
+        count = source.readinto(buffer[: min(size, len(buffer))])
         if not count:
             return
         yield buffer[:count]
