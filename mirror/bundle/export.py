@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,10 +24,10 @@ from mirror.bundle.head import BundleFile, Head, Volume, encode_head, make_head
 from mirror.bundle.inventory import encode_inventory
 from mirror.bundle.listing import encode_listing
 from mirror.bundle.plan import ExportPlan, RepoExport
-from mirror.bundle.signing import BUNDLE, sign_file
+from mirror.bundle.signing import BUNDLE, require_key, sign_file
 from mirror.bundle.volumes import Item, Pack, Piece, lay_out, pack_up, small_limit
 from mirror.bundle.writing import Watch, write_payload
-from mirror.errors import DamagedError, DiskError, UsageError
+from mirror.errors import DamagedError, DiskError, NotFoundError, UsageError
 from mirror.store import Store
 from mirror.store.atomic import disk_errors, is_temporary, sync_filesystem, write_atomic
 from mirror.store.opening import open_new
@@ -86,16 +86,24 @@ def export_bundle(
         DiskError: it does not fit, or cannot be written.
         DamagedError: a content in the mirror is damaged, or the mirror changed meanwhile.
     """
+    if options.key is not None:
+        require_key(options.key)
     _begin(store, out)
     sources = _write_records(store, plan, out / _WORK)
     sources |= _proofs(store, plan)
-    reserve = _reserve(plan, len(sources), options.volume_size)
+    reserve = _reserve(plan, sources.values(), options.volume_size)
     capacity = None if options.volume_size is None else options.volume_size - reserve
     packs, whole = _contents(plan, capacity)
     items = [Item(path, path_size(source)) for path, source in sources.items()]
     items += [Item(pack.path, pack.size) for pack in packs]
     items += [Item(form.blob_path(digest), size) for digest, size in whole]
     layout = lay_out(items, capacity)
+    if len(layout) > form.MAX_VOLUMES:
+        raise UsageError(
+            f"it would take {len(layout):,} volumes, and no bundle has more than "
+            f"{form.MAX_VOLUMES:,}",
+            hint="choose a larger --volume-size",
+        )
     folders = _folders(out, len(layout), divided=options.volume_size is not None)
     _clear(out, folders, layout)
     _require_room(out, folders, layout, reserve)
@@ -126,8 +134,15 @@ def _begin(store: Store, out: Path) -> None:
         if form.UNFINISHED not in there:
             with open_new(out / form.UNFINISHED) as stream:
                 stream.write(_UNFINISHED_TEXT.encode())
-        shutil.rmtree(out / _WORK, ignore_errors=True)
+        _remove_work(out)
         (out / _WORK).mkdir()
+
+
+def _remove_work(out: Path) -> None:
+    work = out / _WORK
+    if work.is_symlink() or work.is_file():
+        work.unlink()
+    shutil.rmtree(work, ignore_errors=True)
 
 
 def _has_bundle(out: Path, names: set[str]) -> bool:
@@ -197,7 +212,7 @@ def _contents(plan: ExportPlan, capacity: int | None) -> tuple[list[Pack], list[
     return pack_up(small, capacity), large
 
 
-def _reserve(plan: ExportPlan, others: int, volume_size: int | None) -> int:
+def _reserve(plan: ExportPlan, others: Collection[Path], volume_size: int | None) -> int:
     """Give the room that head, document, listing and signature take on each volume.
 
     Raises:
@@ -205,8 +220,9 @@ def _reserve(plan: ExportPlan, others: int, volume_size: int | None) -> int:
     """
     draft = _head(plan, ExportOptions(), [[]])
     text = len(encode_head(draft)) + len(write_document(draft).encode())
-    parts = plan.size // volume_size if volume_size else 0
-    files = len(plan.blobs) + others + 2 * parts + 10
+    size = plan.size + sum(map(path_size, others))
+    parts = size // volume_size if volume_size else 0
+    files = len(plan.blobs) + len(others) + 2 * parts + 10
     reserve = text + 420 * files + (16 << 10)
     if volume_size is not None and volume_size < 2 * reserve:
         raise UsageError(
@@ -250,13 +266,21 @@ def _records(store: Store, repo: RepoExport) -> Iterator[bytes]:
         }
     )
     for entry in repo.snapshots:
-        manifest = store.manifest(repo.key, entry.commit)
-        if manifest_digest(manifest) != entry.digest:
-            raise DamagedError(
-                f"{repo.key} has changed while it was exported", hint="run the export again"
-            )
         base = repo.bases.get(entry.commit)
-        yield _line(tell_manifest(manifest, store.manifest(repo.key, base) if base else None))
+        try:
+            manifest = store.manifest(repo.key, entry.commit)
+            before = store.manifest(repo.key, base) if base else None
+        except NotFoundError as error:
+            raise _changed(repo) from error
+        if manifest_digest(manifest) != entry.digest:
+            raise _changed(repo)
+        yield _line(tell_manifest(manifest, before))
+
+
+def _changed(repo: RepoExport) -> DamagedError:
+    return DamagedError(
+        f"{repo.key} has changed while it was exported", hint="run the export again"
+    )
 
 
 def _line(record: dict[str, Any]) -> bytes:
@@ -301,7 +325,7 @@ def _finish(out: Path, folders: Sequence[Path], head: Head, options: ExportOptio
     """Write what describes the payload, sign it, and let the folder be a bundle."""
     frame = {form.HEAD: encode_head(head), form.DOCUMENT: write_document(head).encode()}
     with disk_errors(out):
-        shutil.rmtree(out / _WORK, ignore_errors=True)
+        _remove_work(out)
         for folder, volume in zip(folders, head.volumes, strict=True):
             folder.mkdir(exist_ok=True)
             digests = {file.path: file.sha256 for file in volume.files}

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from mirror.bundle.content import manifest_digest
 from mirror.bundle.executable import why_executable
-from mirror.bundle.head import MAX_NAMED, Answer, Change, Parent, Removal, SnapshotEntry
+from mirror.bundle.head import MAX_LINE, MAX_NAMED, Answer, Change, Parent, Removal, SnapshotEntry
 from mirror.bundle.inventory import (
     Holding,
     Inventory,
@@ -29,6 +30,7 @@ from mirror.names import RepoKey
 from mirror.store import Manifest, Store
 from mirror.store.journal import last_record
 from mirror.store.provenance import read_provenance
+from mirror.store.walk import repo_folders
 
 
 @dataclass(frozen=True)
@@ -195,8 +197,16 @@ def _plan_repo(
         _require_contents(store, manifests[commit])
         if held.commits.get(commit) != digests[commit]:
             missing.want(manifests[commit])
+    bases = dict(_bases(store, key, refs, sent, held))
     entries = [
-        _entry(store, manifests[commit], digests[commit], refs, held, missing.wanted)
+        _entry(
+            store,
+            manifests[commit],
+            digests[commit],
+            refs,
+            held,
+            missing.wanted,
+        )
         for commit in sent
     ]
     return RepoExport(
@@ -204,7 +214,7 @@ def _plan_repo(
         aliases=tuple(sorted(alias for alias, target in aliases.items() if target == key)),
         refs={name: commit for name, commit in refs.items() if commit in sent},
         snapshots=tuple(entries),
-        bases=dict(_bases(store, key, sent, held)),
+        bases=bases,
         seen_before=held.seen,
         holding=Holding(refs, digests, seen, ""),
     )
@@ -219,15 +229,25 @@ def _require_contents(store: Store, manifest: Manifest) -> None:
 
 
 def _bases(
-    store: Store, key: RepoKey, sent: Iterable[str], held: Holding
+    store: Store, key: RepoKey, refs: Mapping[str, str], sent: Iterable[str], held: Holding
 ) -> Iterator[tuple[str, str]]:
-    """Choose what manifests are told by: a commit that both have, best one a ref points at."""
+    """Choose what manifests are told by: a commit that both have.
+
+    Best the one that the same ref points at over there, else one that any ref does.
+    """
     here = set(store.commits(key))
-    for candidate in dict.fromkeys([*held.refs.values(), *sorted(held.commits)]):
-        digest = held.commits.get(candidate)
-        if candidate in here and digest == manifest_digest(store.manifest(key, candidate)):
-            yield from ((commit, candidate) for commit in sent if commit != candidate)
-            return
+
+    @cache
+    def both_have(commit: str) -> bool:
+        known = held.commits.get(commit)
+        return commit in here and known == manifest_digest(store.manifest(key, commit))
+
+    others = [*held.refs.values(), *sorted(held.commits)]
+    for commit in sent:
+        near = [held.refs.get(name, "") for name, head in refs.items() if head == commit]
+        choice = (one for one in dict.fromkeys([*near, *others]) if one != commit)
+        if (base := next(filter(both_have, choice), None)) is not None:
+            yield commit, base
 
 
 def _entry(
@@ -238,20 +258,21 @@ def _entry(
     held: Holding,
     wanted: Mapping[str, int],
 ) -> SnapshotEntry:
-    names = tuple(sorted(name for name, commit in refs.items() if commit == manifest.commit))
+    commit = manifest.commit
+    names = tuple(sorted(name for name, head in refs.items() if head == commit))
     before = next((held.refs[name] for name in names if name in held.refs), None)
     new = [file for file in manifest.present_files if str(file.sha256) in wanted]
     runs = [
-        (file.path, why)
+        (_line(file.path), why)
         for file in new
         if (why := why_executable(manifest.repo_type, file.path)) is not None
     ]
     licenses, gated = _terms(store, manifest.key)
     return SnapshotEntry(
         repo=str(manifest.key),
-        commit=manifest.commit,
+        commit=commit,
         refs=names,
-        change=_change(manifest.commit, digest, before, held),
+        change=_change(commit, digest, before, held),
         before=before,
         digest=digest,
         files=len(manifest.present_files),
@@ -282,7 +303,12 @@ def _terms(store: Store, key: RepoKey) -> tuple[tuple[str, ...], bool]:
         for one in record.licenses
         if one.license not in {"unknown", "none"}
     )
-    return tuple(dict.fromkeys(names)), record.gated is not None
+    return tuple(dict.fromkeys(map(_line, names))), record.gated is not None
+
+
+def _line(text: str) -> str:
+    """Make foreign text fit into a head: cut, and without half characters."""
+    return text[:MAX_LINE].encode(errors="replace").decode()
 
 
 def _removals(
@@ -321,7 +347,8 @@ def _origins(store: Store, repos: Iterable[RepoExport]) -> list[str]:
 def state_time(store: Store) -> str:
     """Give the newest time that the store knows of, in whole seconds: its state's own time."""
     newest = ""
-    for key in store.repos():
+    # Also of repos that are here no longer: that they have gone is the newest of all.
+    for key, _ in repo_folders(store.layout):
         last = (last_record(path(key)) for path in (store.layout.history, store.layout.ref_log))
         times = [_as_utc(str(record.get("time"))) for record in last if record]
         newest = max([newest, *times])

@@ -163,7 +163,9 @@ class _Writer:
         """Whether the content lies there entire, written by an earlier run."""
         pieces = self._pieces[whole]
         place = self._places[pieces[0].path]
-        if len(pieces) > 1 or not place.is_file() or place.stat().st_size != pieces[0].size:
+        if len(pieces) > 1 or place.is_symlink() or not place.is_file():
+            return False
+        if place.stat().st_size != pieces[0].size:
             return False
         found = hash_file(place).sha256
         if found != digest:
