@@ -27,7 +27,7 @@ from mirror.catalog.record.metadata import describe
 from mirror.catalog.record.source import read_source
 from mirror.errors import DamagedError
 from mirror.names import RepoKey
-from mirror.store import Manifest, Store
+from mirror.store import Manifest, ManifestFile, Store
 from mirror.store.journal import last_record
 from mirror.store.provenance import read_provenance
 from mirror.store.walk import repo_folders
@@ -206,6 +206,7 @@ def _plan_repo(
             refs,
             held,
             missing.wanted,
+            store.manifest(key, bases[commit]) if commit in bases else None,
         )
         for commit in sent
     ]
@@ -257,6 +258,7 @@ def _entry(
     refs: Mapping[str, str],
     held: Holding,
     wanted: Mapping[str, int],
+    base: Manifest | None,
 ) -> SnapshotEntry:
     commit = manifest.commit
     names = tuple(sorted(name for name, head in refs.items() if head == commit))
@@ -264,7 +266,7 @@ def _entry(
     new = [file for file in manifest.present_files if str(file.sha256) in wanted]
     runs = [
         (_line(file.path), why)
-        for file in new
+        for file in _unseen(manifest, manifest if held.commits.get(commit) == digest else base)
         if (why := why_executable(manifest.repo_type, file.path)) is not None
     ]
     licenses, gated = _terms(store, manifest.key)
@@ -284,6 +286,15 @@ def _entry(
         executable=tuple(runs[:MAX_NAMED]),
         executable_count=len(runs),
     )
+
+
+def _unseen(manifest: Manifest, base: Manifest | None) -> Iterator[ManifestFile]:
+    """Give the files that the receiver does not have in that place.
+
+    Also one whose content he has: as ``notes.txt`` it could run nothing, as ``run.py`` it can.
+    """
+    there = {(file.path, file.sha256) for file in (base.present_files if base else ())}
+    return (file for file in manifest.present_files if (file.path, file.sha256) not in there)
 
 
 def _change(commit: str, digest: str, before: str | None, held: Holding) -> Change:

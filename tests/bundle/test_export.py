@@ -425,6 +425,34 @@ def test_exact_also_when_the_sender_has_pruned(sender: Side, lab: Side, memory_p
     assert TWO == lab.store.refs(KEY)["main"]
 
 
+def test_a_file_that_can_run_code_under_a_new_name(
+    sender: Side, lab: Side, memory_path: Path
+) -> None:
+    """Its content crossed before, as a text: the approver is told all the same."""
+    sender.export(memory_path / "out")
+    lab.take(memory_path / "out")
+    files = {**FILES, "run.py": FILES["config.json"], "old.txt": b"new\n"}
+    publish(sender.store, KEY, TWO, files, ("main",))
+    told = {"receipt": lab.receipt(memory_path / "receipt.json")}
+    for number, known in enumerate([told, {"since": memory_path / "out"}]):
+        sender.export(memory_path / f"next-{number}", **known)
+        (entry,) = head_of(memory_path / f"next-{number}").snapshots
+        assert (["run.py"], 1) == ([path for path, _ in entry.executable], entry.executable_count)
+        assert 1 == entry.new_files
+        text = (memory_path / f"next-{number}" / form.DOCUMENT).read_text()
+        assert "`run.py`: `program text`" in text
+
+
+def test_a_ref_alone_brings_no_code(sender: Side, lab: Side, memory_path: Path) -> None:
+    publish(sender.store, KEY, TWO, {"run.py": b"print()"}, ("main",))
+    sender.export(memory_path / "out")
+    lab.take(memory_path / "out")
+    sender.store.publish(sender.store.manifest(KEY, TWO), ["v2"])
+    sender.export(memory_path / "next", receipt=lab.receipt(memory_path / "receipt.json"))
+    (entry,) = head_of(memory_path / "next").snapshots
+    assert ("ref", 0, 0) == (entry.change, entry.executable_count, entry.new_files)
+
+
 def test_a_renamed_repo(sender: Side, lab: Side, memory_path: Path) -> None:
     """Its new name leads to what the lab has already; nothing is sent twice."""
     new = RepoKey(RepoType.MODEL, "acme-labs/tiny")
