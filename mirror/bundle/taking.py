@@ -27,6 +27,7 @@ from mirror.bundle.staging import Staging
 from mirror.errors import (
     BadNameError,
     DamagedBundleError,
+    DamagedError,
     MirrorError,
     MissingParentError,
     NotFoundError,
@@ -105,7 +106,7 @@ def take_in(
             _note_repo(store, item)
             continue
         entry = promised[item.key, item.commit]
-        store.publish(item, entry.refs)
+        store.publish(_with_what_is_here(store, item), entry.refs)
         path = store.layout.provenance(item.key)
         add_provenance(path, [_provenance(head, entry, signer, origins, time)])
     for proof, files in proofs_in(staging).items():
@@ -128,6 +129,27 @@ def make_record(head: Head, signer: Signer, time: str) -> ImportRecord:
         key=signer.key,
         removals=len(head.removals),
     )
+
+
+def _with_what_is_here(store: Store, manifest: Manifest) -> Manifest:
+    """Keep the files of the same commit that are present here, and left out by the sender.
+
+    His selection has become narrower, and an import removes nothing.
+    """
+    try:
+        here = store.manifest(manifest.key, manifest.commit)
+    except (NotFoundError, DamagedError):
+        return manifest
+    kept = {
+        (file.path, file.blob_id): file
+        for file in here.present_files
+        if store.blobs.has(str(file.sha256), file.size)
+    }
+    files = tuple(
+        file if file.present else kept.get((file.path, file.blob_id), file)
+        for file in manifest.files
+    )
+    return manifest.model_copy(update={"files": files})
 
 
 def check_all(head: Head, staging: Staging, records: Records) -> None:

@@ -474,6 +474,21 @@ def update_renamed(sender: Side, new: RepoKey) -> None:
     seen(sender.store, new, "2025-03-01T00:00:00+00:00")
 
 
+def test_a_narrower_selection_takes_nothing_away(
+    sender: Side, lab: Side, memory_path: Path
+) -> None:
+    """The sender now leaves the weights out. In the lab they stay: an import removes nothing."""
+    sender.export(memory_path / "out")
+    lab.take(memory_path / "out")
+    some = {path: data for path, data in FILES.items() if data is not LARGE}
+    absent = {"big.bin": b"left out", "weights/model.safetensors": LARGE}
+    publish(sender.store, KEY, ONE, some, ("main", "v1"), absent=absent)
+    seen(sender.store, KEY, "2025-03-01T00:00:00+00:00")
+    sender.export(memory_path / "next", receipt=lab.receipt(memory_path / "receipt.json"))
+    lab.take(memory_path / "next")
+    assert FILES == contents(lab.store.snapshot_path(KEY, ONE))
+
+
 # --- removals ---
 
 
