@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -317,6 +318,17 @@ def test_more_volumes_than_there_can_be(
     with pytest.raises(UsageError, match="volumes") as caught:
         sender.export(memory_path / "out", volume_size=60_000)
     assert "larger --volume-size" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("size", [None, 60_000])
+def test_names_that_a_fat_stick_takes(sender: Side, memory_path: Path, size: int | None) -> None:
+    """No letter that it refuses, no two names that differ in case alone, none too long."""
+    sender.export(memory_path / "out", volume_size=size)
+    names = [path.relative_to(memory_path / "out") for path in (memory_path / "out").rglob("*")]
+    assert len(names) == len({str(name).lower() for name in names})
+    for name in names:
+        assert re.fullmatch(r"[A-Za-z0-9_.-]{1,255}", name.name)
+        assert not name.name.endswith(".")
 
 
 def test_from_a_fat_stick(sender: Side, lab: Side, memory_path: Path) -> None:
