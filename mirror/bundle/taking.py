@@ -222,7 +222,10 @@ class _Names:
 
 def _agree(repo: RepoRecord, manifest: Manifest, entry: SnapshotEntry) -> bool:
     told = {name for name, commit in repo.refs.items() if commit == manifest.commit}
-    return manifest.key == repo.key and told == set(entry.refs)
+    present = manifest.present_files
+    size = sum(file.size for file in present)
+    counts = (len(present), size) == (entry.files, entry.size)
+    return manifest.key == repo.key and told == set(entry.refs) and counts
 
 
 def _require_contents(manifest: Manifest, staging: Staging, head: Head) -> None:

@@ -641,6 +641,14 @@ def test_a_forged_head(known: Side, good: Path, keys: Keys, name: str) -> None:
     refuse_forged(known, good, keys.sender, change, error)
 
 
+@pytest.mark.parametrize("name", ["files", "size"])
+def test_a_head_that_counts_otherwise(known: Side, good: Path, keys: Keys, name: str) -> None:
+    """The approver was told of 1 file of 1 byte."""
+    refuse_forged(
+        known, good, keys.sender, set_in_entry(**{name: 1}), DamagedBundleError, "head says"
+    )
+
+
 def test_a_head_with_an_id_that_is_not_its_own(known: Side, good: Path, keys: Keys) -> None:
     bad = copy(good, good.with_name("bad"))
     head = json.loads((bad / form.HEAD).read_text())
