@@ -32,6 +32,7 @@ from tests.bundle.making import (
     contents,
     imported,
     records,
+    reseal,
     seen,
     shown,
     update,
@@ -563,6 +564,24 @@ def test_a_proposal_is_void_when_the_repo_comes_again(
     assert {"refs/convert/parquet"} == {one.ref for one in plan.refs}
 
 
+def test_a_proposal_is_void_when_the_sender_has_it_again_and_the_lab_still(
+    sender: Side, lab: Side, memory_path: Path
+) -> None:
+    """Nothing of it is sent then, as the lab has it: the next bundle proposes it no more."""
+    sender.export(memory_path / "out")
+    lab.take(memory_path / "out")
+    manifest = sender.store.manifest(KEY, ONE)
+    sender.store.forget_refs(KEY, ["v1"])
+    sender.export(memory_path / "next", receipt=lab.receipt(memory_path / "1.json"))
+    lab.take(memory_path / "next")
+    assert ["v1"] == [one.ref for one in lab.mirror.prune(dry_run=True, proposed=True).refs]
+    sender.store.publish(manifest, ["v1"])
+    seen(sender.store, OTHER, "2025-06-01T00:00:00+00:00")
+    sender.export(memory_path / "third", receipt=lab.receipt(memory_path / "2.json"))
+    lab.take(memory_path / "third")
+    assert () == lab.mirror.prune(dry_run=True, proposed=True).refs
+
+
 def test_a_removal_of_what_came_from_elsewhere_is_not_proposed(
     sender: Side, lab: Side, memory_path: Path
 ) -> None:
@@ -573,6 +592,19 @@ def test_a_removal_of_what_came_from_elsewhere_is_not_proposed(
     publish(lab.store, own, ONE, FILES)
     plan = sender.mirror.exchange.plan_export((), receipt=lab.receipt(memory_path / "receipt.json"))
     assert plan.is_empty
+
+
+def test_a_removal_of_what_the_sender_has_not_brought_is_void(
+    sender: Side, lab: Side, memory_path: Path
+) -> None:
+    """He signs that the lab's own repo should go: it is not his to propose."""
+    own = RepoKey(RepoType.MODEL, "lab/own")
+    publish(lab.store, own, ONE, FILES)
+    sender.export(memory_path / "out", receipt=lab.receipt(memory_path / "receipt.json"))
+    removal = {"repo": str(own), "ref": "main", "commit": ONE, "why": "because"}
+    reseal(memory_path / "out", sender.key, lambda head: head.update(removals=[removal]))
+    lab.take(memory_path / "out")
+    assert () == lab.mirror.prune(dry_run=True, proposed=True).refs
 
 
 # --- receipts ---
