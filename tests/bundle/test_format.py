@@ -19,7 +19,7 @@ from tests.store.making import contents
 
 SAMPLE = Path(__file__).parent / "format-1"
 FIRST = [SAMPLE / "first" / name for name in ("volume-002", "volume-001")]
-RECEIPT = "b6547ed6578e1b0da4bf1d50bd339070305a9920ec02d9c72f11ebed5d98be94"
+RECEIPT = "384de201fed0fb08bd971735061635628ec913790a5a25a8d24758746dc016de"
 
 
 @pytest.fixture

@@ -932,7 +932,7 @@ def _digest_without_checks(content: Any, record: Json) -> str:
 
     head["repo_type"] = RepoType(head["repo_type"])
     found: str = content.manifest_digest(
-        Manifest.model_construct(files=tuple(files), created="", **head)
+        Manifest.model_construct(**{"created": "", **head, "files": tuple(files)})
     )
     return found
 
