@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from mirror.bundle.proposals import proposed_removals
+from mirror.bundle.take.proposals import proposed_removals
 from mirror.errors import DamagedError, DiskError, NotFoundError, UsageError
 from mirror.names import RepoKey
 from mirror.settings import Settings, read_token

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from mirror.bundle.head import Answer
-from mirror.bundle.misses import Asked, Missed, by_repo
 from mirror.bundle.receipt import Receipt
-from mirror.bundle.wish_book import Standing, WishBook, answers_to, encode_carried
-from mirror.bundle.wish_log import add_events, read_book, read_tally, served_folder
-from mirror.bundle.wishes import MAX_WISHES, Wish, carried, decode_wish
+from mirror.bundle.wishes.book import Standing, WishBook, answers_to, encode_carried
+from mirror.bundle.wishes.events import MAX_WISHES, Wish, carried, decode_wish
+from mirror.bundle.wishes.log import add_events, read_book, read_tally, served_folder
+from mirror.bundle.wishes.misses import Asked, Missed, by_repo
 from mirror.errors import MirrorError
 from mirror.names import RepoKey
 from mirror.store import Store

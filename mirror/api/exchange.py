@@ -12,20 +12,20 @@ from typing import Any
 from mirror.api.carrying import answers_for, count_unseen, note_carried, to_carry
 from mirror.api.lookup import find_each, find_in_store
 from mirror.bundle import form
-from mirror.bundle.export import Exported, ExportOptions, export_bundle
 from mirror.bundle.head import Parent, decode_head
-from mirror.bundle.importing import (
+from mirror.bundle.log import add_receipt
+from mirror.bundle.receipt import Receipt, encode_receipt, make_receipt, read_receipt
+from mirror.bundle.signing import RECEIPT, Signer, require_key, sign_file
+from mirror.bundle.take.importing import (
     Arrival,
     ImportReport,
     admit_arrivals,
     import_bundle,
     inspect,
 )
-from mirror.bundle.log import add_receipt
-from mirror.bundle.plan import Addressee, ExportPlan, plan_export
-from mirror.bundle.reading import find_volumes, open_plain
-from mirror.bundle.receipt import Receipt, encode_receipt, make_receipt, read_receipt
-from mirror.bundle.signing import RECEIPT, Signer, require_key, sign_file
+from mirror.bundle.take.reading import find_volumes, open_plain
+from mirror.bundle.write.export import Exported, ExportOptions, export_bundle
+from mirror.bundle.write.plan import Addressee, ExportPlan, plan_export
 from mirror.errors import NotFoundError, ReplayedBundleError, UsageError
 from mirror.names import RepoKey
 from mirror.settings import ExchangeSettings, Settings

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from mirror.api.prospects import Prospect
-from mirror.bundle.misses import Missed
 from mirror.bundle.signing import Signer
-from mirror.bundle.wish_book import Standing
+from mirror.bundle.wishes.book import Standing
+from mirror.bundle.wishes.misses import Missed
 from mirror.names import RepoKey
 
 Verdict = Literal["approved", "declined"]

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from mirror.bundle.misses import Missed
-from mirror.bundle.wish_book import Standing, WishBook
+from mirror.bundle.wishes.book import Standing, WishBook
+from mirror.bundle.wishes.misses import Missed
 from mirror.errors import NotFoundError, UsageError
 from mirror.names import RepoKey
 

@@ -16,12 +16,10 @@ from mirror.api.selection_file import add_to_file
 from mirror.api.wish_model import Ask, Decision, Taken, Verdict, WantedRepo
 from mirror.api.wish_names import find_asked, find_ours
 from mirror.bundle.log import read_remembered
-from mirror.bundle.misses import MAX_REPOS, Missed, decode_missed
 from mirror.bundle.receipt import Receipt
 from mirror.bundle.signing import Signer
-from mirror.bundle.wish_book import Standing, WishBook
-from mirror.bundle.wish_log import add_events, read_book
-from mirror.bundle.wishes import (
+from mirror.bundle.wishes.book import Standing, WishBook
+from mirror.bundle.wishes.events import (
     MAX_WISHES,
     Received,
     Wish,
@@ -34,6 +32,8 @@ from mirror.bundle.wishes import (
     tidy,
     withdrawn,
 )
+from mirror.bundle.wishes.log import add_events, read_book
+from mirror.bundle.wishes.misses import MAX_REPOS, Missed, decode_missed
 from mirror.errors import NotFoundError, UsageError
 from mirror.names import RepoKey, RepoType
 from mirror.settings import Settings, read_token

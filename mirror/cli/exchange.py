@@ -29,10 +29,10 @@ from mirror.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from mirror.bundle.export import Exported
     from mirror.bundle.head import Answer, SnapshotEntry
-    from mirror.bundle.importing import Arrival, ImportReport
-    from mirror.bundle.plan import ExportPlan
+    from mirror.bundle.take.importing import Arrival, ImportReport
+    from mirror.bundle.write.export import Exported
+    from mirror.bundle.write.plan import ExportPlan
 
 _DAYS: Final = re.compile(r"(\d{1,4})\s*([dw])")
 _FILE: Final = click.Path(path_type=Path, dir_okay=False)

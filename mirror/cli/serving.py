@@ -126,7 +126,7 @@ def _way_upstream(shelf: Shelf) -> AbstractContextManager[None]:
 
 def _counting_misses(shelf: Shelf) -> AbstractContextManager[None]:
     """Count what is asked for in vain while the server runs, where that can be written."""
-    from mirror.bundle.wish_log import served_folder
+    from mirror.bundle.wishes.log import served_folder
     from mirror.serve.misses import MissLog, can_record
 
     folder = served_folder(shelf.store)

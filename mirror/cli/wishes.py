@@ -29,7 +29,7 @@ from mirror.names import RepoType
 if TYPE_CHECKING:
     from mirror.api.wish_model import Ask, Decision, Taken, WantedRepo
     from mirror.api.wishes import Wishes
-    from mirror.bundle.wish_book import Standing
+    from mirror.bundle.wishes.book import Standing
 
 _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 _TYPES: Final = click.Choice([kind.value for kind in RepoType])

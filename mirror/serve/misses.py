@@ -18,8 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from mirror.bundle.misses import MAX_KEPT, Asked, Tally, Times, asked_for, encode_tally
-from mirror.bundle.wish_log import misses_path, read_tally
+from mirror.bundle.wishes.log import misses_path, read_tally
+from mirror.bundle.wishes.misses import MAX_KEPT, Asked, Tally, Times, asked_for, encode_tally
 from mirror.errors import MirrorError
 from mirror.serve.errors import Miss
 from mirror.store.atomic import disk_errors, write_atomic

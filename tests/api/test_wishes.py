@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mirror import Mirror
-from mirror.bundle.misses import Asked, Tally, Times, encode_tally
 from mirror.bundle.receipt import decode_receipt, encode_receipt, make_receipt
-from mirror.bundle.wish_log import misses_path, requests_path, served_folder
-from mirror.bundle.wishes import MAX_WISHES, make_wish
+from mirror.bundle.wishes.events import MAX_WISHES, make_wish
+from mirror.bundle.wishes.log import misses_path, requests_path, served_folder
+from mirror.bundle.wishes.misses import Asked, Tally, Times, encode_tally
 from mirror.errors import (
     BadNameError,
     DamagedBundleError,

@@ -14,12 +14,12 @@ from typing import Any
 
 from mirror import Mirror
 from mirror.bundle import form
-from mirror.bundle.export import Exported
 from mirror.bundle.head import head_id
-from mirror.bundle.importing import ImportReport
 from mirror.bundle.inventory import take_inventory
 from mirror.bundle.listing import encode_listing
 from mirror.bundle.log import read_remembered
+from mirror.bundle.take.importing import ImportReport
+from mirror.bundle.write.export import Exported
 from mirror.errors import CatalogError
 from mirror.names import RepoKey
 from mirror.store import Observation, Store

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from mirror.bundle import form
 from mirror.bundle.head import Head, decode_head
-from mirror.bundle.volumes import Item, cut, lay_out
+from mirror.bundle.write.volumes import Item, cut, lay_out
 from mirror.errors import DamagedError, DiskError, MirrorError, NotFoundError, UsageError
 from mirror.names import RepoKey, RepoType
 from mirror.store import DoomedRef, apply_prune, plan_prune

@@ -15,8 +15,8 @@ TOP = Path(__file__).parents[2]
 
 #: The command in a process that presses Ctrl-C for itself, once it has written some bytes.
 SCRIPT = """
-import os, signal, sys
-from mirror.bundle import {module} as module
+import importlib, os, signal, sys
+module = importlib.import_module("mirror.bundle.{module}")
 real = module.{name}
 def pressed(*arguments, **options):
     result = real(*arguments, **options)
@@ -38,7 +38,7 @@ def interrupted(module: str, name: str, *arguments: str | Path) -> subprocess.Co
 @pytest.mark.parametrize("name", ["header_of", "lay_out"])
 def test_an_export_goes_on(sender: Side, memory_path: Path, name: str) -> None:
     out = memory_path / "out"
-    module = "writing" if name == "header_of" else "export"
+    module = "write.writing" if name == "header_of" else "write.export"
     arguments = ("-C", sender.mirror.root, "export", out, "--sign", sender.key or "")
     done = interrupted(module, name, *arguments)
     assert 130 == done.returncode, done.stderr
@@ -50,7 +50,7 @@ def test_an_export_goes_on(sender: Side, memory_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "name"), [("staging", "read_members"), ("taking", "_note_repo")]
+    ("module", "name"), [("take.staging", "read_members"), ("take.taking", "_note_repo")]
 )
 def test_an_import_goes_on(sender: Side, lab: Side, bundle: Path, module: str, name: str) -> None:
     before = tree(lab.mirror.root)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.bundle.misses import (
+from mirror.bundle.wishes.misses import (
     KEPT_FOR,
     MAX_KEPT,
     MAX_NAMED,

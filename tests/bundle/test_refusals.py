@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from mirror.bundle import form
-from mirror.bundle.importing import import_bundle
 from mirror.bundle.packs import END, header_of, padding
+from mirror.bundle.take.importing import import_bundle
 from mirror.errors import (
     BadSignatureError,
     BundleError,
@@ -515,7 +515,7 @@ def test_a_stick_that_fails_while_it_is_read(
     known: Side, good: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The medium is to blame, not the disk of the mirror. (No disk here fails when asked to.)"""
-    import mirror.bundle.staging as staging
+    import mirror.bundle.take.staging as staging
 
     def failing(path: Path) -> Any:
         return Path("/proc/self/mem").open("rb")

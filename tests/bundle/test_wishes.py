@@ -13,8 +13,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mirror.bundle.head import Answer
-from mirror.bundle.wish_book import WishBook, answers_to, encode_carried, fold
-from mirror.bundle.wishes import (
+from mirror.bundle.wishes.book import WishBook, answers_to, encode_carried, fold
+from mirror.bundle.wishes.events import (
     FINAL,
     Received,
     Wish,

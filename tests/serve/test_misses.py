@@ -18,9 +18,9 @@ from urllib.request import Request, urlopen
 import pytest
 
 from mirror import Mirror
-from mirror.bundle.misses import Asked, Tally
 from mirror.bundle.receipt import decode_receipt
-from mirror.bundle.wish_log import misses_path, read_tally, served_folder
+from mirror.bundle.wishes.log import misses_path, read_tally, served_folder
+from mirror.bundle.wishes.misses import Asked, Tally
 from mirror.names import RepoKey, RepoType
 from mirror.serve.access import Tokens, gate_for
 from mirror.serve.errors import Miss

@@ -23,7 +23,7 @@ from typing import BinaryIO, Final
 from mirror.bundle import form
 from mirror.bundle.head import BundleFile, Head
 from mirror.bundle.packs import read_members
-from mirror.bundle.reading import OpenVolume, open_plain
+from mirror.bundle.take.reading import OpenVolume, open_plain
 from mirror.errors import (
     ChangedBytesError,
     DiskError,

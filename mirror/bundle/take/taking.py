@@ -23,7 +23,7 @@ from mirror.bundle.head import Head, SnapshotEntry, decode_head
 from mirror.bundle.listing import decode_listing
 from mirror.bundle.log import ImportRecord, add_import, keep_proof
 from mirror.bundle.signing import Signer
-from mirror.bundle.staging import Staging
+from mirror.bundle.take.staging import Staging
 from mirror.errors import (
     BadNameError,
     DamagedBundleError,

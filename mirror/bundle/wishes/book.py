@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mirror.bundle.head import Answer
-from mirror.bundle.misses import Missed
-from mirror.bundle.wishes import (
+from mirror.bundle.wishes.events import (
     FINAL,
     MAX_NOTE,
     MAX_WISHES,
@@ -24,6 +23,7 @@ from mirror.bundle.wishes import (
     text_of,
     tidy,
 )
+from mirror.bundle.wishes.misses import Missed
 
 
 @dataclass(frozen=True)

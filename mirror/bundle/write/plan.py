@@ -14,7 +14,6 @@ from functools import cache
 from typing import Any
 
 from mirror.bundle.content import manifest_digest
-from mirror.bundle.executable import why_executable
 from mirror.bundle.head import MAX_LINE, MAX_NAMED, Answer, Change, Parent, Removal, SnapshotEntry
 from mirror.bundle.inventory import (
     Holding,
@@ -23,6 +22,7 @@ from mirror.bundle.inventory import (
     newest_observation,
     prefix_of,
 )
+from mirror.bundle.write.executable import why_executable
 from mirror.catalog.record.metadata import describe
 from mirror.catalog.record.source import read_source
 from mirror.errors import DamagedError

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from mirror.bundle import form
-from mirror.bundle.admission import admit
 from mirror.bundle.head import Head
 from mirror.bundle.log import ImportRecord, read_remembered
-from mirror.bundle.reading import OpenVolume, find_volumes, open_volume
 from mirror.bundle.signing import BUNDLE, Signer, check_signature
-from mirror.bundle.staging import Staging
-from mirror.bundle.taking import (
+from mirror.bundle.take.admission import admit
+from mirror.bundle.take.reading import OpenVolume, find_volumes, open_volume
+from mirror.bundle.take.staging import Staging
+from mirror.bundle.take.taking import (
     Records,
     check_all,
     make_record,
@@ -27,7 +27,7 @@ from mirror.bundle.taking import (
     read_origin,
     take_in,
 )
-from mirror.bundle.wish_log import note_answers
+from mirror.bundle.wishes.log import note_answers
 from mirror.errors import BundleError, DamagedBundleError, UnknownSignerError
 from mirror.store import Store
 from mirror.store.provenance import Origin

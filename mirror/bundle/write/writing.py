@@ -13,7 +13,7 @@ from typing import BinaryIO, Final
 from mirror.bundle import form
 from mirror.bundle.head import BundleFile
 from mirror.bundle.packs import END, header_of, padding
-from mirror.bundle.volumes import Pack, Piece
+from mirror.bundle.write.volumes import Pack, Piece
 from mirror.errors import DamagedError, NotFoundError
 from mirror.store import Store, hash_file
 from mirror.store.atomic import disk_errors, temporary_name

@@ -1,6 +1,6 @@
 """The log of wishes in a mirror, ``exchange/requests.jsonl``, and what servers count.
 
-Both sides of a gap have the log, with the events that happen on that side (``wishes``). Only
+Both sides of a gap have the log, with the events that happen on that side (``events``). Only
 the holder of the mirror's write lock appends. ``exchange/serve/misses.json`` is written by
 the server that counts (``serve/misses``); here it is read.
 """
@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from mirror.bundle.head import Head
-from mirror.bundle.misses import MAX_FILE_BYTES, Tally, decode_tally
-from mirror.bundle.wish_book import WishBook, fold
-from mirror.bundle.wishes import answered
+from mirror.bundle.wishes.book import WishBook, fold
+from mirror.bundle.wishes.events import answered
+from mirror.bundle.wishes.misses import MAX_FILE_BYTES, Tally, decode_tally
 from mirror.store import Store
 from mirror.store.journal import append_records, read_records
 from mirror.store.opening import open_regular

@@ -19,14 +19,14 @@ from typing import Any, Final
 
 from mirror.bundle import form
 from mirror.bundle.content import manifest_digest, tell_manifest
-from mirror.bundle.document import write_document
 from mirror.bundle.head import BundleFile, Head, Volume, encode_head, make_head
 from mirror.bundle.inventory import encode_inventory
 from mirror.bundle.listing import encode_listing
-from mirror.bundle.plan import ExportPlan, RepoExport
 from mirror.bundle.signing import BUNDLE, require_key, sign_file
-from mirror.bundle.volumes import Item, Pack, Piece, lay_out, pack_up, small_limit
-from mirror.bundle.writing import Watch, write_payload
+from mirror.bundle.write.document import write_document
+from mirror.bundle.write.plan import ExportPlan, RepoExport
+from mirror.bundle.write.volumes import Item, Pack, Piece, lay_out, pack_up, small_limit
+from mirror.bundle.write.writing import Watch, write_payload
 from mirror.errors import DamagedError, DiskError, NotFoundError, UsageError
 from mirror.store import Store
 from mirror.store.atomic import disk_errors, is_temporary, sync_filesystem, write_atomic

@@ -1,10 +1,10 @@
 """Wishes: what a lab asks the connected side for, and what became of it. Pure.
 
-Both sides keep a log of events; ``wish_book`` says from it how every wish stands. A wish has
+Both sides keep a log of events; ``book`` says from it how every wish stands. A wish has
 an id made from what it says, so a receipt that comes twice, or after a newer one, changes
 nothing; and what a receipt of another network says is checked before it is an event here.
 
-Nothing is read or written here (that is ``wish_log``), and nothing is decided: a person does.
+Nothing is read or written here (that is ``log``), and nothing is decided: a person does.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal, TypeVar, get_args
 
 from mirror.bundle.head import Answer
-from mirror.bundle.misses import Missed, decode_missed
+from mirror.bundle.wishes.misses import Missed, decode_missed
 from mirror.errors import BadNameError
 from mirror.names import RepoKey, check_ref_name, is_digest
 

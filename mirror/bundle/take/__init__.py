@@ -1,0 +1,1 @@
+"""In: looking at what somebody has brought, letting it in or not, and publishing it."""

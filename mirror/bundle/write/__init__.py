@@ -1,0 +1,1 @@
+"""Out: what a bundle will hold, how it is laid out on volumes, and writing it."""
