@@ -212,8 +212,7 @@ def _about(repos: int, rounds: int, seconds: float, load: tuple[float, float]) -
         " (`FileResponse`, uvicorn, `scripts/benches/plain_app.py`) and of nginx (one worker,"
         " `sendfile`), asked in turns over loopback by a process that shares the cores; the"
         " files lie in memory. A round begins when the machine is quiet, or after 3 s."
-        f" Others were at work on it too (load average {load[0]:.0f} at the start, {load[1]:.0f}"
-        " at the end, our own load included)."
+        f" Load average {load[0]:.0f} at the start, {load[1]:.0f} at the end, our own included."
         " Medians; the ratio is the median of the ratios round by round."
     )
 
