@@ -53,7 +53,8 @@ class Fetcher:
                 async with asyncio.TaskGroup() as group:
                     for _ in range(min(self._workers, len(files))):
                         group.create_task(self._work(plan, queue, files, digests))
-            except* Exception as failures:
+            # Not `except*`: what is raised in it comes out within a group on Python 3.11.2.
+            except ExceptionGroup as failures:
                 raise _first(failures) from None
         return digests
 
@@ -159,7 +160,7 @@ def allocated(partial: Path) -> dict[str, int]:
         return {entry.name: entry.stat(follow_symlinks=False).st_blocks * 512 for entry in entries}
 
 
-def _first(failures: BaseExceptionGroup[Exception]) -> Exception:
+def _first(failures: ExceptionGroup[Exception]) -> Exception:
     """Give one exception out of a group: the first, as TaskGroup has cancelled the others."""
     failure = failures.exceptions[0]
-    return _first(failure) if isinstance(failure, BaseExceptionGroup) else failure
+    return _first(failure) if isinstance(failure, ExceptionGroup) else failure
