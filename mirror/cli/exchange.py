@@ -420,13 +420,17 @@ def receipt(session: Session, /, path: Path, key: Path | None) -> None:
         [
             ("receipt", f"{written.receipt.id[:12]} of {written.receipt.name}"),
             ("repos", f"{len(written.receipt.inventory.repos):,}"),
-            ("requests", f"{len(written.receipt.requests):,}"),
-            ("misses", f"of {number_of(len(written.receipt.misses), 'repo')}"),
+            ("requests", f"{len(written.receipt.requests):,}" if written.receipt.requests else ""),
+            ("misses", _misses_text(len(written.receipt.misses))),
             ("signed", "yes" if written.signed else "no: --sign KEY"),
             ("file", str(written.path)),
         ]
     )
     talk(f"On the other side: mirror export OUT --for {written.path.name}")
+
+
+def _misses_text(count: int) -> str:
+    return f"{number_of(count, 'repo')} that clients asked for in vain" if count else ""
 
 
 COMMANDS: Final = {"export": export, "import": import_, "receipt": receipt}

@@ -25,7 +25,15 @@ from mirror.bundle.listing import encode_listing
 from mirror.bundle.signing import BUNDLE, require_key, sign_file
 from mirror.bundle.write.document import write_document
 from mirror.bundle.write.plan import ExportPlan, RepoExport
-from mirror.bundle.write.volumes import Item, Pack, Piece, lay_out, pack_up, small_limit
+from mirror.bundle.write.volumes import (
+    Item,
+    Pack,
+    Piece,
+    lay_out,
+    most_files,
+    pack_up,
+    small_limit,
+)
 from mirror.bundle.write.writing import Watch, write_payload
 from mirror.errors import DamagedError, DiskError, NotFoundError, UsageError
 from mirror.store import Store
@@ -33,6 +41,8 @@ from mirror.store.atomic import disk_errors, is_temporary, sync_filesystem, writ
 from mirror.store.opening import open_new
 
 _WORK: Final = ".records.tmp"
+#: Bytes that a file takes in the head and in the listing: twice its path, sha256, size.
+_FILE_TEXT: Final = 420
 _UNFINISHED_TEXT: Final = (
     "This bundle is not complete: do not carry it anywhere.\n"
     "The same mirror export command goes on with it.\n"
@@ -216,21 +226,25 @@ def _reserve(plan: ExportPlan, others: Collection[Path], volume_size: int | None
     """Give the room that head, document, listing and signature take on each volume.
 
     Raises:
-        UsageError: they would fill more than half of it.
+        UsageError: they would fill more than half of it; says what would do.
     """
     draft = _head(plan, ExportOptions(), [[]])
     text = len(encode_head(draft)) + len(write_document(draft).encode())
-    size = plan.size + sum(map(path_size, others))
-    parts = size // volume_size if volume_size else 0
-    files = len(plan.blobs) + len(others) + 2 * parts + 10
-    reserve = text + 420 * files + (16 << 10)
-    if volume_size is not None and volume_size < 2 * reserve:
+    contents, whole = [size for _, size in plan.blobs], list(map(path_size, others))
+
+    def reserve(volume: int | None) -> int:
+        return text + _FILE_TEXT * most_files(contents, whole, volume) + (16 << 10)
+
+    if volume_size is not None and volume_size < 2 * reserve(volume_size):
+        least = 2 * reserve(None)
+        while least < 2 * reserve(least):
+            least = 2 * reserve(least)
         raise UsageError(
-            f"volumes of {volume_size:,} bytes are too small: what describes the bundle takes "
-            f"{reserve:,} on each",
-            hint=f"--volume-size {-(-2 * reserve // 1000)}K or more",
+            f"volumes of {volume_size:,} bytes are too small for this bundle: what describes it "
+            "lies on each of them",
+            hint=f"--volume-size {-(-least // 1000)}K or more",
         )
-    return reserve
+    return reserve(volume_size)
 
 
 def _write_records(store: Store, plan: ExportPlan, work: Path) -> dict[str, Path]:

@@ -77,6 +77,27 @@ def small_limit(capacity: int | None) -> int:
     return form.SMALL if capacity is None else min(form.SMALL, max(0, capacity // 8))
 
 
+def most_files(contents: Iterable[int], whole: Iterable[int], volume: int | None) -> int:
+    """Bound how many files there will be, if half of each volume is theirs.
+
+    Args:
+        contents: sizes of what lies in packs, or alone if it is large.
+        whole: sizes of what never lies in a pack.
+        volume: bytes of a volume, none for one of any size.
+    """
+    half = form.PART_BYTES if volume is None else max(volume // 2, 1)
+    limit, packed = small_limit(None if volume is None else half), 0
+    alone = list(whole)
+    for size in contents:
+        if size <= limit:
+            packed += member_size(size)
+        else:
+            alone.append(size)
+    # Of two packs in a row, together more than one could hold, each has half of it on average.
+    packs = 1 + 2 * packed // min(form.PACK_BYTES, half)
+    return packs + sum(1 + size // half for size in alone)
+
+
 def lay_out(items: Sequence[Item], capacity: int | None) -> list[list[Piece]]:
     """Decide which volume each file lies on; ``capacity`` in bytes, none for one volume."""
     volumes: list[list[Piece]] = [[]]
