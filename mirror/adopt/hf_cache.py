@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from mirror.adopt.listing import ListedFile, read_listing, split_etag
-from mirror.adopt.model import FoundFile, FoundSnapshot, Kind, OnDisk, Trouble, writable
+from mirror.adopt.listing import ListedFile, gather, read_listing, split_etag
+from mirror.adopt.model import FoundFile, FoundSnapshot, Kind, OnDisk, Trouble
 from mirror.adopt.reading import (
     LFS_SIZE,
     Entry,
@@ -110,19 +110,10 @@ def _read_snapshot(
     blobs: frozenset[str],
 ) -> FoundSnapshot:
     listing = read_listing(top, commit)
-    files: dict[str, FoundFile] = {}
-    left_out: dict[str, str] = {}
-    for entry in walk(place):
-        found = _read_file(entry, place, top, listing)
-        if isinstance(found, str):
-            left_out[writable(entry.path)] = found
-        else:
-            files[entry.path] = found
-    for path, listed in (listing or {}).items():
-        if path not in files:
-            files[path] = FoundFile(path, listed.size, None, listed.blob_id, listed.lfs_sha256)
-    ordered = tuple(files[path] for path in sorted(files))
-    return FoundSnapshot(key, commit, refs, Kind.CACHE, top, ordered, left_out, (), blobs)
+    files, left_out = gather(
+        walk(place), lambda entry: _read_file(entry, place, top, listing), listing
+    )
+    return FoundSnapshot(key, commit, refs, Kind.CACHE, top, files, left_out, (), blobs)
 
 
 def _read_file(

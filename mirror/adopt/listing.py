@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from mirror.adopt.reading import read_limited, refusal_of_path
+from mirror.adopt.model import FoundFile, writable
+from mirror.adopt.reading import Entry, read_limited, refusal_of_path
 from mirror.names import MAX_REPO_SIZE
 
 #: 150 bytes a file (measured): 2 million files.
@@ -51,6 +52,30 @@ def read_listing(folder: Path, commit: str) -> Mapping[str, ListedFile] | None:
             return None
         listed[path] = file
     return listed
+
+
+def gather(
+    entries: Iterable[Entry],
+    read: Callable[[Entry], FoundFile | str],
+    listing: Mapping[str, ListedFile] | None,
+) -> tuple[tuple[FoundFile, ...], dict[str, str]]:
+    """Read what lies in a folder, and add what the listing of the commit knows besides.
+
+    Returns:
+        the files sorted by path, and what was left out with the reason that ``read`` gave.
+    """
+    files: dict[str, FoundFile] = {}
+    left_out: dict[str, str] = {}
+    for entry in entries:
+        found = read(entry)
+        if isinstance(found, str):
+            left_out[writable(entry.path)] = found
+        else:
+            files[entry.path] = found
+    for path, listed in (listing or {}).items():
+        if path not in files:
+            files[path] = FoundFile(path, listed.size, None, listed.blob_id, listed.lfs_sha256)
+    return tuple(files[path] for path in sorted(files)), left_out
 
 
 def _listed(entry: Any) -> ListedFile | None:

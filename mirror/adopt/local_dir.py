@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from mirror.adopt.hf_cache import identified
-from mirror.adopt.listing import ListedFile, read_listing
-from mirror.adopt.model import FoundFile, FoundSnapshot, Kind, writable
+from mirror.adopt.listing import ListedFile, gather, read_listing
+from mirror.adopt.model import FoundFile, FoundSnapshot, Kind
 from mirror.adopt.reading import Entry, read_limited, refusal_of_path, walk
 from mirror.errors import UsageError
 from mirror.names import RepoKey, is_commit
@@ -59,20 +59,14 @@ def read_local_dir(folder: Path, key: RepoKey, ref: str, commit: str | None) -> 
             hint="name it: --commit with the 40 digits that the repo's page shows",
         )
     listing = read_listing(top / HF_FOLDER, chosen)
-    files: dict[str, FoundFile] = {}
-    left_out: dict[str, str] = {}
-    for entry in walk(top, skip=NOT_OF_THE_REPO):
-        found = _read_file(entry, top, known.get(entry.path), chosen, listing, named=bool(commit))
-        if isinstance(found, str):
-            left_out[writable(entry.path)] = found
-        else:
-            files[entry.path] = found
-    for path, listed in (listing or {}).items():
-        if path not in files:
-            files[path] = FoundFile(path, listed.size, None, listed.blob_id, listed.lfs_sha256)
+
+    def read(entry: Entry) -> FoundFile | str:
+        told = known.get(entry.path)
+        return _read_file(entry, top, told, chosen, listing, named=bool(commit))
+
+    files, left_out = gather(walk(top, skip=NOT_OF_THE_REPO), read, listing)
     kind = Kind.LOCAL_DIR if known else Kind.FOLDER
-    ordered = tuple(files[path] for path in sorted(files))
-    return FoundSnapshot(key, chosen, (ref,), kind, top, ordered, left_out, _notes(known, chosen))
+    return FoundSnapshot(key, chosen, (ref,), kind, top, files, left_out, _notes(known, chosen))
 
 
 def _read_metadata(folder: Path) -> dict[str, FileMetadata]:

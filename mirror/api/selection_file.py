@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +18,7 @@ from mirror.names import RepoType
 from mirror.settings import SETTINGS_FILE, load_settings, parse_settings
 from mirror.store import Store
 from mirror.store.atomic import write_atomic
+from mirror.store.lock import alone_in
 
 
 def create_mirror(root: Path, endpoint: str | None) -> Store:
@@ -76,22 +74,10 @@ def remove_from_file(root: Path, names: Sequence[str]) -> tuple[str, ...]:
 
 def _edit(root: Path, change: Callable[[str, str], str]) -> None:
     path = (root / SETTINGS_FILE).resolve()  # a link into /etc stays one
-    with _alone(root):
+    with alone_in(root):
         load_settings(path)  # says what is wrong with it, if anything
         try:
             data = change(path.read_bytes().decode(), str(path)).encode()
         except UnicodeEncodeError as error:
             raise UsageError("an entry has bytes in it that are not UTF-8") from error
         write_atomic(path, data)
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Wait until nobody else edits in ``folder``; leaves no file behind."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # no flock there: then the last editor wins
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

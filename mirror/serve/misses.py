@@ -9,7 +9,6 @@ of one mirror add to the same file. Where it cannot be written, the server goes 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import threading
@@ -23,6 +22,7 @@ from mirror.bundle.wishes.misses import MAX_KEPT, Asked, Tally, Times, asked_for
 from mirror.errors import MirrorError
 from mirror.serve.errors import Miss
 from mirror.store.atomic import disk_errors, write_atomic
+from mirror.store.lock import alone_in
 
 _log: Final = logging.getLogger("mirror.serve")
 
@@ -96,18 +96,6 @@ class MissLog:
     def _add(self, new: Tally) -> None:
         with disk_errors(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
-        with _alone(self._folder):
+        with alone_in(self._folder):
             tally = (read_tally(self._folder) + new).bounded(self._now())
             write_atomic(misses_path(self._folder), encode_tally(tally), durable=False)
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Wait until no other server adds to the file; leaves no file behind."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # no flock there: then the last one wins
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

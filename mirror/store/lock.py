@@ -7,6 +7,7 @@ that ends. What the file says about the holder is for people only.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import platform
@@ -45,6 +46,22 @@ def hold_lock(path: Path, purpose: str) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Wait until nobody else works in ``folder`` through this; leaves no file behind.
+
+    For small files that have writers of their own, beside the one of the mirror. Where the
+    file system has no flock, the last writer wins.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _this_process(purpose: str) -> dict[str, Any]:
