@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sqlite3
 import subprocess
 import sys
 import threading
+import weakref
 from pathlib import Path
 
 import pytest
@@ -287,3 +289,21 @@ def test_sqlite_is_interrupted_when_the_time_is_up(store: Store, path: Path) -> 
 
     assert connection.execute("SELECT count(*) FROM repos").fetchone() == (3,)
     connection.close()
+
+
+def test_a_catalog_in_a_circle_lets_go_of_its_file(store: Store) -> None:
+    """Python ends what is in a circle in any order: a connection that ends first is warned of."""
+    publish(store, model("acme/one"))
+    reindex(store, store.layout.catalog)
+    catalog = Catalog.open(store.layout.catalog)
+    catalog.search(parse_query("one"))
+    connection, alive = catalog._connection, weakref.ref(catalog)
+    circle: list[object] = [catalog]
+    circle.append(circle)
+
+    del catalog, circle
+    gc.collect()
+
+    assert alive() is None
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")

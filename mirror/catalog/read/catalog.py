@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,6 +54,8 @@ class Catalog:
         # SQLite would serve several threads, but sqlite3 hands one prepared statement to all.
         self._turn = threading.RLock()
         self._searcher = Searcher(connection)
+        # No __del__: within a circle it could come after the connection's own end.
+        self._end = weakref.finalize(self, _let_go, self._searcher, connection)
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
@@ -66,8 +69,7 @@ class Catalog:
 
     def close(self) -> None:
         """Let go of the file. Doing it twice does nothing."""
-        self._searcher.close()
-        self._connection.close()
+        self._end()
 
     def __enter__(self) -> Self:
         return self
@@ -78,9 +80,6 @@ class Catalog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
-
-    def __del__(self) -> None:
         self.close()
 
     def search(
@@ -236,3 +235,8 @@ class Catalog:
             deadline = Deadline(timeout)
             with deadline.kept_by(self._connection):
                 yield deadline
+
+
+def _let_go(searcher: Searcher, connection: sqlite3.Connection) -> None:
+    searcher.close()
+    connection.close()

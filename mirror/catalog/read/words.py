@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import weakref
 from dataclasses import dataclass
 from typing import Final
 
@@ -119,15 +120,16 @@ class Tokenizer:
         """Give the tokens of ``text``, in their order."""
         if _PLAIN.fullmatch(text):
             return tuple(text.split(" "))
-        connection = self._connection = self._connection or _empty_index()
+        connection = self._connection = self._connection or self._open()
         connection.execute("INSERT INTO cut (rowid, text) VALUES (1, ?)", (text,))
         rows = connection.execute("SELECT term FROM tokens ORDER BY offset").fetchall()
         connection.execute("INSERT INTO cut (cut) VALUES ('delete-all')")
         return tuple(term for (term,) in rows)
 
-    def __del__(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
+    def _open(self) -> sqlite3.Connection:
+        connection = _empty_index()
+        weakref.finalize(self, connection.close)
+        return connection
 
 
 def _empty_index() -> sqlite3.Connection:
