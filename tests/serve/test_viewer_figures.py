@@ -164,7 +164,7 @@ def test_numbers_that_no_label_has_are_numbers() -> None:
 
 
 @settings(deadline=None)
-@given(st.lists(st.none() | st.lists(st.integers(), max_size=15)))
+@given(st.lists(st.none() | st.lists(st.integers(-(10**38) + 1, 10**38 - 1), max_size=15)))
 def test_lists_by_their_length(values: list[list[int] | None]) -> None:
     found = told([pyarrow.array(values, pyarrow.list_(pyarrow.decimal128(38)))])
     assert found is not None
