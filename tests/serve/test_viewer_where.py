@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -48,12 +49,13 @@ _conditions = st.recursive(
 
 
 @pytest.fixture(scope="module")
-def table() -> sqlite3.Connection:
+def table() -> Iterator[sqlite3.Connection]:
     connection = sqlite3.connect(":memory:")
     connection.execute('CREATE TABLE rows (id INTEGER, n INTEGER, s TEXT, "x y" REAL)')
     values = [tuple(row.values()) for row in ROWS]
     connection.executemany("INSERT INTO rows VALUES (?, ?, ?, ?)", values)
-    return connection
+    yield connection
+    connection.close()
 
 
 @given(where=_conditions)
