@@ -21,7 +21,7 @@ from mirror.adopt.model import (
 )
 from mirror.adopt.plan import Held, plan_snapshot
 from mirror.adopt.recognise import Told, read_folders
-from mirror.adopt.take import Taker, manifest_if_any
+from mirror.adopt.take import Taker
 from mirror.errors import DamagedError
 from mirror.store import Store
 
@@ -80,7 +80,7 @@ def _plan(store: Store, found: FoundSnapshot) -> SnapshotPlan:
         known = file.lfs_sha256 or (file.blob_id and store.git_index.find(file.blob_id))
         if file.etag and known and store.blobs.has(known, file.size):
             digests[file.etag] = known
-    manifest = manifest_if_any(store, key, found.commit)
+    manifest = store.manifest_if_any(key, found.commit)
     return plan_snapshot(found, Held(digests, store.refs(key), manifest))
 
 

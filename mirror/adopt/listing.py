@@ -8,7 +8,6 @@ folder that has it tells what it lacks. One that is damaged counts as none.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +15,10 @@ from typing import Any, Final
 
 from mirror.adopt.model import FoundFile, writable
 from mirror.adopt.reading import Entry, read_limited, refusal_of_path
-from mirror.names import MAX_REPO_SIZE
+from mirror.names import MAX_REPO_SIZE, is_commit, is_digest
 
 #: 150 bytes a file (measured): 2 million files.
 _MAX_BYTES: Final = 300 << 20
-_SHA1: Final = re.compile(r"[0-9a-f]{40}")
-_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +81,17 @@ def _listed(entry: Any) -> ListedFile | None:
     size, blob_id, lfs = entry.get("size"), entry.get("blob_id"), entry.get("lfs_sha256")
     if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_REPO_SIZE:
         return None
-    if not isinstance(blob_id, str) or not _SHA1.fullmatch(blob_id):
+    if not isinstance(blob_id, str) or not is_commit(blob_id):
         return None
-    if lfs is not None and not (isinstance(lfs, str) and _SHA256.fullmatch(lfs)):
+    if lfs is not None and not (isinstance(lfs, str) and is_digest(lfs)):
         return None
     return ListedFile(size, blob_id, lfs)
 
 
 def split_etag(etag: str | None) -> tuple[str | None, str | None]:
     """Give (blob id, LFS sha256) of an etag: its length tells which; neither for any other."""
-    if etag is not None and _SHA1.fullmatch(etag):
+    if etag is not None and is_commit(etag):
         return etag, None
-    if etag is not None and _SHA256.fullmatch(etag):
+    if etag is not None and is_digest(etag):
         return None, etag
     return None, None

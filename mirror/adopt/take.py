@@ -39,14 +39,11 @@ from mirror.adopt.model import (
 from mirror.adopt.placing import place
 from mirror.adopt.plan import ABSENT_BECAUSE, REFUSED_BECAUSE, merged
 from mirror.errors import (
-    DamagedError,
     DiskError,
-    NotFoundError,
     StoreError,
     UnsafePathError,
 )
-from mirror.names import RepoKey
-from mirror.store import Digests, Hasher, Manifest, ManifestFile, Store
+from mirror.store import Digests, Hasher, ManifestFile, Store, hash_bytes, lfs_pointer
 from mirror.store.atomic import disk_errors
 from mirror.store.opening import open_new
 
@@ -289,7 +286,7 @@ class Taker:
                 # Guessed to be an LFS file, it may be found by its git name all the same.
                 self._store.git_index.add([(one.digests.git_sha1, sha256)])
         if lfs is not None and blob_id is None:
-            blob_id = pointer_blob_id(lfs, found.size)
+            blob_id = hash_bytes(lfs_pointer(lfs, found.size).encode()).git_sha1
         if blob_id is None:
             return None
         present = sha256 is not None
@@ -311,7 +308,7 @@ class Taker:
             refused.append(Trouble(str(plan.found.key), "not one file of it could be taken in"))
             return False
         try:
-            earlier = manifest_if_any(self._store, plan.found.key, plan.found.commit)
+            earlier = self._store.manifest_if_any(plan.found.key, plan.found.commit)
             manifest = merged(plan.found, files, earlier, self._now)
             self._store.publish(manifest, plan.refs)
         except DiskError:
@@ -320,22 +317,6 @@ class Taker:
             refused.append(Trouble(str(plan.found.key), str(error).splitlines()[0]))
             return False
         return True
-
-
-def manifest_if_any(store: Store, key: RepoKey, commit: str) -> Manifest | None:
-    """Give the mirror's manifest of a commit; a damaged one counts as none."""
-    try:
-        return store.manifest(key, commit)
-    except (NotFoundError, DamagedError):
-        return None
-
-
-def pointer_blob_id(sha256: str, size: int) -> str:
-    """Give git's sha1 of the pointer that stands for an LFS file, as git LFS writes it."""
-    text = f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n"
-    hasher = Hasher(len(text))
-    hasher.update(text.encode())
-    return hasher.git_sha1
 
 
 def _guessed(

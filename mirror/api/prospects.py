@@ -20,7 +20,7 @@ from mirror.sync.interrupt import run_to_end
 from mirror.sync.ledger import Ledger
 from mirror.sync.model import Action, Change, Refusal, RepoPlan, Wanted
 from mirror.sync.plan import Held, plan_repo
-from mirror.sync.planner import held_digests, manifest_if_any, refs_if_any
+from mirror.sync.planner import held_digests, refs_if_any
 from mirror.sync.policy import licenses_of, refusal_of_repo
 from mirror.sync.rounds import Rounds
 
@@ -129,7 +129,7 @@ class _Looking:
     def _plan(
         self, wanted: Wanted, info: RepoInfo, tree: tuple[TreeFile, ...]
     ) -> RepoPlan | Refusal:
-        manifest = manifest_if_any(self._store, info.key, info.commit)
+        manifest = self._store.manifest_if_any(info.key, info.commit)
         held = Held(
             digests=held_digests(self._store, tree, manifest),
             previous=refs_if_any(self._store, info.key).get(wanted.revision),

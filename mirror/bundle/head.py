@@ -10,7 +10,6 @@ whether it is welcome is decided in ``admission``.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -21,6 +20,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mirror.bundle import form
+from mirror.bundle.canonical import encode_canonical, id_of
 from mirror.bundle.inventory import Inventory, decode_inventory
 from mirror.errors import BadNameError, DamagedBundleError, UnknownBundleFormatError
 from mirror.names import MAX_REPO_SIZE, RepoKey, check_ref_name, is_commit
@@ -247,12 +247,12 @@ def _check_once(items: Iterable[tuple[str, str]]) -> None:
 def make_head(**facts: Any) -> Head:
     """Make a head, and its id from all that it says."""
     draft = Head(id="0" * 64, **facts)
-    return draft.model_copy(update={"id": head_id(_as_json(draft))})
+    return draft.model_copy(update={"id": id_of(_as_json(draft))})
 
 
 def encode_head(head: Head) -> bytes:
     """Give the text of ``bundle.json``: the same bytes for the same head."""
-    return _encode(_as_json(head))
+    return encode_canonical(_as_json(head))
 
 
 def decode_head(data: bytes, source: str) -> Head:
@@ -272,7 +272,7 @@ def decode_head(data: bytes, source: str) -> Head:
     except (ValidationError, ValueError, RecursionError, BadNameError) as error:
         raise DamagedBundleError(f"{source} is not the head of a bundle ({_why(error)})") from error
     try:
-        found = head_id(value)
+        found = id_of(value)
     except (ValueError, RecursionError) as error:
         raise DamagedBundleError(f"{source} is not the head of a bundle ({_why(error)})") from error
     if found != head.id:
@@ -280,17 +280,8 @@ def decode_head(data: bytes, source: str) -> Head:
     return head
 
 
-def head_id(value: Mapping[str, Any]) -> str:
-    """Give the id of a head's JSON: the sha256 of everything but the id."""
-    return hashlib.sha256(_encode({**value, "id": ""})).hexdigest()
-
-
 def _as_json(head: Head) -> dict[str, Any]:
     return head.model_dump(mode="json", exclude_none=True)
-
-
-def _encode(value: Mapping[str, Any]) -> bytes:
-    return (json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode()
 
 
 def _why(error: Exception) -> str:

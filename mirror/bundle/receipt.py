@@ -6,7 +6,6 @@ else that it says. A signature lies beside it: ``receipt.json.sig``.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mirror.bundle import form
+from mirror.bundle.canonical import encode_canonical, id_of
 from mirror.bundle.head import Parent
 from mirror.bundle.inventory import Inventory, decode_inventory, encode_inventory, take_inventory
 from mirror.bundle.log import read_remembered
@@ -79,12 +79,12 @@ def make_receipt(
         requests=tuple(requests),
         misses=tuple(misses),
     )
-    return Receipt(**{**draft.__dict__, "id": _id_of(_as_json(draft))})
+    return Receipt(**{**draft.__dict__, "id": id_of(_as_json(draft))})
 
 
 def encode_receipt(receipt: Receipt) -> bytes:
     """Give the text of the file."""
-    return _encode(_as_json(receipt))
+    return encode_canonical(_as_json(receipt))
 
 
 def read_receipt(path: Path, allowed: Path | None = None) -> tuple[Receipt, Signer]:
@@ -127,7 +127,7 @@ def decode_receipt(data: bytes, source: str) -> Receipt:
             requests=_items(value["requests"]),
             misses=_items(value["misses"]),
         )
-        own_id = _id_of(value)  # also raises: half a surrogate pair is no text
+        own_id = id_of(value)  # also raises: half a surrogate pair is no text
     except (
         ValueError,
         TypeError,
@@ -169,11 +169,3 @@ def _as_json(receipt: Receipt) -> dict[str, Any]:
         "requests": list(receipt.requests),
         "misses": list(receipt.misses),
     }
-
-
-def _id_of(value: Mapping[str, Any]) -> str:
-    return hashlib.sha256(_encode({**value, "id": ""})).hexdigest()
-
-
-def _encode(value: Mapping[str, Any]) -> bytes:
-    return (json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode()

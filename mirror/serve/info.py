@@ -22,7 +22,7 @@ from mirror.serve.rawpath import RepoPath
 from mirror.serve.reply import flag, json_reply, read_query
 from mirror.serve.repos import snapshot_of
 from mirror.serve.shelf import Shelf, Snapshot
-from mirror.store import ManifestFile
+from mirror.store import ManifestFile, lfs_pointer
 
 #: No file was scanned here, and what the Hub found is not told to mirrors.
 NOT_SCANNED: Final = {"scansDone": False, "filesWithIssues": []}
@@ -100,10 +100,7 @@ def pointer_size(file: ManifestFile) -> int:
 
 def pointer_text(file: ManifestFile) -> str:
     """Give that pointer."""
-    return (
-        "version https://git-lfs.github.com/spec/v1\n"
-        f"oid sha256:{file.lfs_sha256}\nsize {file.size}\n"
-    )
+    return lfs_pointer(str(file.lfs_sha256), file.size)
 
 
 def expanded(value: dict[str, Any], wanted: Iterable[str]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Bytes and snapshots on disk. No network, no SQL."""
 
 from mirror.store.blobs import Blobs
-from mirror.store.digests import Digests, Hasher, hash_bytes, hash_file
+from mirror.store.digests import Digests, Hasher, hash_bytes, hash_file, lfs_pointer
 from mirror.store.git_index import GitIndex
 from mirror.store.history import Observation
 from mirror.store.layout import FORMAT, Layout
@@ -61,6 +61,7 @@ __all__ = [
     "forget_damage",
     "hash_bytes",
     "hash_file",
+    "lfs_pointer",
     "note_damage",
     "noted_damage",
     "plan_prune",

@@ -47,6 +47,11 @@ class Hasher:
         return self._git_sha1.hexdigest()
 
 
+def lfs_pointer(sha256: str, size: int) -> str:
+    """Give the text that git keeps in place of an LFS file, as git LFS writes it."""
+    return f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n"
+
+
 def hash_file(path: Path) -> Digests:
     """Read ``path`` once and give both its digests."""
     size = path.stat().st_size

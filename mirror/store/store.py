@@ -210,6 +210,13 @@ class Store:
             self._latest = (now, manifest)
         return manifest
 
+    def manifest_if_any(self, key: RepoKey, commit: str) -> Manifest | None:
+        """Give :meth:`manifest`; a damaged one counts as none, so that it is written anew."""
+        try:
+            return self.manifest(key, commit)
+        except (NotFoundError, DamagedError):
+            return None
+
     def missing(self, manifest: Manifest) -> tuple[ManifestFile, ...]:
         """Give the present files of a manifest whose blob is away or of another size.
 

@@ -28,7 +28,7 @@ from mirror.sync.known import Known, carried, manifest_to_publish, plan_of, take
 from mirror.sync.last import LastRun
 from mirror.sync.ledger import Ledger, report_of
 from mirror.sync.model import Action, Problem, RunReport
-from mirror.sync.planner import manifest_if_any, refs_if_any
+from mirror.sync.planner import refs_if_any
 
 KIND = "pass-through"
 
@@ -220,7 +220,7 @@ class Keeper:
         for old in followed.values():
             for path, digest in carried(known, old).items() if old else ():
                 known.brought.setdefault(path, digest)
-        earlier = manifest_if_any(self._store, key, commit)
+        earlier = self._store.manifest_if_any(key, commit)
         before = refs_if_any(self._store, key).get(min(known.names, default=commit))
         plan = plan_of(known, commit if earlier else before)
         manifest = manifest_to_publish(plan, known, earlier)
@@ -248,7 +248,7 @@ class Keeper:
         if commit in names and (len(names) > 1 or commit in refs.values()):
             names.remove(commit)  # what a branch or tag holds need not be pinned
         return {
-            name: manifest_if_any(self._store, key, refs[name]) if name in refs else None
+            name: self._store.manifest_if_any(key, refs[name]) if name in refs else None
             for name in sorted(names)
             if name not in refs or (name in passed and refs[name] != commit)
         }

@@ -41,7 +41,7 @@ from mirror.sync.known import Known, known_of, plan_for, refusal_of_file
 from mirror.sync.ledger import observation_of, state_of
 from mirror.sync.memory import KEPT, Answer, Look, Memory
 from mirror.sync.model import PlannedFile, Progress, Refusal, RepoPlan, Wanted
-from mirror.sync.planner import Planner, held_digest, manifest_if_any, refs_if_any
+from mirror.sync.planner import Planner, held_digest, refs_if_any
 from mirror.sync.prepare import mirror_size
 from mirror.sync.run import Connect
 
@@ -167,7 +167,7 @@ class Passing:
         return self._remember(asked, revision, plan, info)
 
     def _remember(self, asked: RepoKey, revision: str, plan: RepoPlan, info: RepoInfo) -> Look:
-        earlier = manifest_if_any(self._store, plan.key, plan.commit)
+        earlier = self._store.manifest_if_any(plan.key, plan.commit)
         before = self._memory.get(plan.key, plan.commit)
         known = before.known if isinstance(before, Look) else None
         if known is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from mirror.errors import DamagedError, NotFoundError
+from mirror.errors import DamagedError
 from mirror.hub import Upstream
 from mirror.hub.model import RepoInfo, TreeFile
 from mirror.names import RepoKey, is_commit
@@ -50,7 +50,7 @@ class Planner:
         manifest = self._unmoved(wanted)
         if manifest is None:
             info = asked = await self._ask(wanted)
-            manifest = manifest_if_any(self._store, info.key, info.commit)
+            manifest = self._store.manifest_if_any(info.key, info.commit)
         else:
             info = RepoInfo(manifest.key, manifest.commit, manifest.upstream)
         if manifest is None or manifest.adopted:
@@ -87,7 +87,7 @@ class Planner:
             commit = local if local == self._heads.get(key) else None
         else:
             commit = None
-        manifest = None if commit is None else manifest_if_any(self._store, key, commit)
+        manifest = None if commit is None else self._store.manifest_if_any(key, commit)
         # What was adopted from a folder has not been compared with upstream yet.
         return None if manifest is None or manifest.adopted else manifest
 
@@ -98,14 +98,6 @@ def refs_if_any(store: Store, key: RepoKey) -> Mapping[str, str]:
         return store.refs(key)
     except DamagedError:
         return {}
-
-
-def manifest_if_any(store: Store, key: RepoKey, commit: str) -> Manifest | None:
-    """Give a manifest; a damaged one counts as none, so that it is written anew."""
-    try:
-        return store.manifest(key, commit)
-    except (NotFoundError, DamagedError):
-        return None
 
 
 def held_digests(

@@ -38,7 +38,6 @@ from mirror.sync.plan import filled_up, manifest_of, tree_of
 from mirror.sync.planner import (
     Planner,
     held_digests,
-    manifest_if_any,
     plan_as_shown,
     plan_repair,
 )
@@ -176,7 +175,7 @@ class _Run:
 
     async def _repair_one(self, wanted: Wanted) -> None:
         key, commit = wanted.key, wanted.revision
-        manifest = manifest_if_any(self._store, key, commit)
+        manifest = self._store.manifest_if_any(key, commit)
         if manifest is None or manifest.adopted:
             planner = Planner(self._store, self._upstream, PolicySettings(), {})
             plan, _ = await planner.plan(wanted)
@@ -215,7 +214,7 @@ class _Run:
             return await asyncio.to_thread(act, *arguments, **named)
 
     def _publish(self, plan: RepoPlan, manifest: Manifest, refs: list[str]) -> RepoPlan:
-        earlier = manifest_if_any(self._store, plan.key, plan.commit)
+        earlier = self._store.manifest_if_any(plan.key, plan.commit)
         if earlier is not None:
             manifest = filled_up(manifest, earlier)
         self._store.publish(manifest, refs)

@@ -14,7 +14,7 @@ from typing import Any
 
 from mirror import Mirror
 from mirror.bundle import form
-from mirror.bundle.head import head_id
+from mirror.bundle.canonical import id_of
 from mirror.bundle.inventory import take_inventory
 from mirror.bundle.listing import encode_listing
 from mirror.bundle.log import read_remembered
@@ -211,7 +211,7 @@ def write_head(
     if change is not None:
         change(head)
     with contextlib.suppress(UnicodeEncodeError):  # half a character: no id can be made of it
-        head["id"] = head_id(head)
+        head["id"] = id_of(head)
     (folder / form.HEAD).write_text(json.dumps(head))
 
 

@@ -6,7 +6,7 @@ kept, verified. Until the last volume is in, the mirror is what it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from mirror.bundle.log import ImportRecord, read_remembered
 from mirror.bundle.signing import BUNDLE, Signer, check_signature
 from mirror.bundle.take.admission import admit
 from mirror.bundle.take.reading import OpenVolume, find_volumes, open_volume
-from mirror.bundle.take.staging import Staging
+from mirror.bundle.take.staging import Staging, Watch
 from mirror.bundle.take.taking import (
     Records,
     check_all,
@@ -32,8 +32,6 @@ from mirror.errors import BundleError, DamagedBundleError, UnknownSignerError
 from mirror.store import Store
 from mirror.store.provenance import Origin
 
-Watch = Callable[[int, int], None]
-
 
 @dataclass(frozen=True)
 class Arrival:
@@ -44,8 +42,6 @@ class Arrival:
     signer: Signer
     missing: tuple[int, ...]
     """Volumes that are neither here nor in already."""
-    needed: int
-    """Bytes that are to be written, at most."""
 
     @property
     def ignored(self) -> tuple[str, ...]:
@@ -171,7 +167,6 @@ def _arrival(store: Store, volumes: Sequence[OpenVolume]) -> Arrival:
         volumes=tuple(opened[number] for number in sorted(opened)),
         signer=next(iter(signers)),
         missing=missing,
-        needed=staging.bytes_needed(),
     )
 
 

@@ -14,7 +14,7 @@ import hashlib
 import os
 import shutil
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -393,8 +393,3 @@ def _changed(path: Path) -> ChangedBytesError:
         hint="copy that file again from where the bundle was made, and run the import again: "
         "it goes on with what was verified",
     )
-
-
-def staged_volumes(head: Head, missing: Collection[int]) -> list[int]:
-    """Give the numbers of the volumes that are in."""
-    return [n for n in range(1, len(head.volumes) + 1) if n not in missing]

@@ -27,7 +27,6 @@ from mirror.bundle.take.staging import Staging
 from mirror.errors import (
     BadNameError,
     DamagedBundleError,
-    DamagedError,
     MirrorError,
     MissingParentError,
     NotFoundError,
@@ -136,9 +135,7 @@ def _with_what_is_here(store: Store, manifest: Manifest) -> Manifest:
 
     His selection has become narrower, and an import removes nothing.
     """
-    try:
-        here = store.manifest(manifest.key, manifest.commit)
-    except (NotFoundError, DamagedError):
+    if (here := store.manifest_if_any(manifest.key, manifest.commit)) is None:
         return manifest
     kept = {
         (file.path, file.blob_id): file

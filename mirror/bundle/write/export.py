@@ -22,6 +22,7 @@ from mirror.bundle.content import manifest_digest, tell_manifest
 from mirror.bundle.head import BundleFile, Head, Volume, encode_head, make_head
 from mirror.bundle.inventory import encode_inventory
 from mirror.bundle.listing import encode_listing
+from mirror.bundle.log import proof_folder
 from mirror.bundle.signing import BUNDLE, require_key, sign_file
 from mirror.bundle.write.document import write_document
 from mirror.bundle.write.plan import ExportPlan, RepoExport
@@ -307,7 +308,7 @@ def _proofs(store: Store, plan: ExportPlan) -> dict[str, Path]:
     """Give the kept heads and signatures of the bundles that some of it came in."""
     found: dict[str, Path] = {}
     for bundle in plan.origins:
-        folder = store.layout.exchange / "imports" / bundle
+        folder = proof_folder(store, bundle)
         for name in form.PROOF:
             if (folder / name).is_file():
                 found[form.origin_path(bundle, name)] = folder / name

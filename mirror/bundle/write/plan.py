@@ -198,15 +198,16 @@ def _plan_repo(
         if held.commits.get(commit) != digests[commit]:
             missing.want(manifests[commit])
     bases = dict(_bases(store, key, refs, sent, held))
+    terms = _terms(store, key) if sent else ((), False)
     entries = [
         _entry(
-            store,
             manifests[commit],
             digests[commit],
             refs,
             held,
             missing.wanted,
             store.manifest(key, bases[commit]) if commit in bases else None,
+            terms,
         )
         for commit in sent
     ]
@@ -252,13 +253,13 @@ def _bases(
 
 
 def _entry(
-    store: Store,
     manifest: Manifest,
     digest: str,
     refs: Mapping[str, str],
     held: Holding,
     wanted: Mapping[str, int],
     base: Manifest | None,
+    terms: tuple[tuple[str, ...], bool],
 ) -> SnapshotEntry:
     commit = manifest.commit
     names = tuple(sorted(name for name, head in refs.items() if head == commit))
@@ -269,7 +270,7 @@ def _entry(
         for file in _unseen(manifest, manifest if held.commits.get(commit) == digest else base)
         if (why := why_executable(manifest.repo_type, file.path)) is not None
     ]
-    licenses, gated = _terms(store, manifest.key)
+    licenses, gated = terms
     return SnapshotEntry(
         repo=str(manifest.key),
         commit=commit,
@@ -344,14 +345,13 @@ def _removals(
 
 
 def _origins(store: Store, repos: Iterable[RepoExport]) -> list[str]:
-    """Give the bundles, oldest first, that brought here what is sent."""
-    found: dict[str, None] = {}
+    """Give the bundles that brought here what is sent, by their ids."""
+    found: set[str] = set()
     for repo in repos:
         commits = {entry.commit for entry in repo.snapshots}
         for came in read_provenance(store.layout.provenance(repo.key)):
             if came.commit in commits:
-                found.update(dict.fromkeys(one.bundle for one in reversed(came.origins)))
-                found[came.bundle] = None
+                found.update([came.bundle, *(one.bundle for one in came.origins)])
     return sorted(found)
 
 

@@ -15,7 +15,7 @@ from mirror.bundle.head import BundleFile
 from mirror.bundle.packs import END, header_of, padding
 from mirror.bundle.write.volumes import Pack, Piece
 from mirror.errors import DamagedError, NotFoundError
-from mirror.store import Store, hash_file
+from mirror.store import Store
 from mirror.store.atomic import disk_errors, temporary_name
 from mirror.store.opening import open_new, open_regular
 
@@ -167,7 +167,8 @@ class _Writer:
             return False
         if place.stat().st_size != pieces[0].size:
             return False
-        found = hash_file(place).sha256
+        with place.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
         if found != digest:
             return False
         self.digests[pieces[0].path] = found
