@@ -16,11 +16,11 @@ import shutil
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
-from threading import Event, Lock
+from threading import Lock
 from typing import Final
 
 from mirror.adopt.git_objects import GitReader, Objects
@@ -46,6 +46,7 @@ from mirror.errors import (
 from mirror.store import Digests, Hasher, ManifestFile, Store, hash_bytes, lfs_pointer
 from mirror.store.atomic import disk_errors
 from mirror.store.opening import open_new
+from mirror.store.workers import Workers
 
 Watch = Callable[[int], None]
 """Called with the bytes that were just read."""
@@ -83,7 +84,6 @@ class Taker:
         self._watch = watch or (lambda _: None)
         self._names = count()
         self._lock = Lock()
-        self._stopped = Event()
         self._discard_leftovers()
 
     def take(self, plan: SnapshotPlan) -> Adopted:
@@ -131,22 +131,17 @@ class Taker:
     def _from_disk_at_once(
         self, files: Sequence[FoundFile]
     ) -> Iterator[tuple[FoundFile, _Taken | str]]:
-        pool = ThreadPoolExecutor(_THREADS)
-        try:
-            yield from zip(files, pool.map(self._try_disk, files), strict=True)
-        except BaseException:
-            self._stopped.set()  # Ctrl-C need not wait for the end of a large file
-            raise
-        finally:
-            pool.shutdown(cancel_futures=True)
+        with Workers(_THREADS) as workers:
+            take = partial(self._try_disk, tick=workers.check)
+            yield from zip(files, workers.map(take, files), strict=True)
 
-    def _try_disk(self, file: FoundFile) -> _Taken | str:
+    def _try_disk(self, file: FoundFile, tick: Callable[[], None]) -> _Taken | str:
         try:
-            return self._from_disk(file)
+            return self._from_disk(file, tick)
         except _Refused as refused:
             return str(refused)
 
-    def _from_disk(self, file: FoundFile) -> _Taken:
+    def _from_disk(self, file: FoundFile, tick: Callable[[], None]) -> _Taken:
         assert isinstance(file.where, OnDisk)  # noqa: S101 - for the type checker
         with self._temporary() as temporary:
             try:
@@ -160,8 +155,8 @@ class Taker:
                     raise _Refused("no file any more")
                 link = self._may_link(found)
                 with disk_errors(temporary):
-                    placed = place(stream, file.where.path, temporary, link=link, tick=self._tick)
-                digests = self._hashed(temporary, file)
+                    placed = place(stream, file.where.path, temporary, link=link, tick=tick)
+                digests = self._hashed(temporary, file, tick)
                 if _state(stream.fileno()) != before:
                     raise _Refused("somebody wrote to it while it was read")
             taken = self._adopt(temporary, file, digests, placed)
@@ -198,7 +193,9 @@ class Taker:
             digests = self._hashed(temporary, file)
             return self._adopt(temporary, file, digests, Placed.COPY)
 
-    def _hashed(self, temporary: Path, file: FoundFile) -> Digests:
+    def _hashed(
+        self, temporary: Path, file: FoundFile, tick: Callable[[], None] = lambda: None
+    ) -> Digests:
         """Read what would become the blob, and compare it with what it should be."""
         with temporary.open("rb") as stream:
             size = os.fstat(stream.fileno()).st_size
@@ -208,7 +205,7 @@ class Taker:
             sha256 = hashlib.sha256()
             while data := stream.read(_CHUNK):
                 (both or sha256).update(data)
-                self._tick()
+                tick()
                 with self._lock:
                     self._watch(len(data))
         if both is None:
@@ -222,11 +219,6 @@ class Taker:
         reused = self._store.blobs.has(digests.sha256, digests.size)
         self._store.blobs.adopt(temporary, digests.sha256)
         return _Taken(file, digests, None if reused else placed)
-
-    def _tick(self) -> None:
-        """Give up in the middle of a file where the whole was stopped."""
-        if self._stopped.is_set():
-            raise _Refused("stopped")
 
     @contextlib.contextmanager
     def _temporary(self) -> Iterator[Path]:

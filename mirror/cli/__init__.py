@@ -8,10 +8,10 @@ search`` must answer as fast as ``grep``.
 from __future__ import annotations
 
 import io
-import signal
 import sys
 
 from mirror.cli.app import App
+from mirror.cli.stop import stop_on_signals
 
 __all__ = ["app", "main"]
 
@@ -20,8 +20,7 @@ app = App()
 
 def main() -> None:
     """Run the command ``mirror``: the console entry point."""
-    # systemd stops a unit with SIGTERM: end as with Ctrl-C, with a report.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    stop_on_signals()
     if isinstance(sys.stdout, io.TextIOWrapper):  # a locale without Korean is no reason to fail
         sys.stdout.reconfigure(errors="backslashreplace")
     app.main(prog_name="mirror")

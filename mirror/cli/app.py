@@ -19,6 +19,7 @@ import click
 
 import mirror
 from mirror.cli.output import clean, emit_json
+from mirror.cli.stop import EXIT_INTERRUPTED
 from mirror.errors import MirrorError
 
 if TYPE_CHECKING:
@@ -59,7 +60,6 @@ _MODULES: Final = {name: module for family in FAMILIES.values() for name, module
 
 #: As a shell sees a program that SIGPIPE ended: ``mirror list | head -1``.
 _EXIT_BROKEN_PIPE: Final = 141
-_EXIT_INTERRUPTED: Final = 130
 
 
 @dataclass
@@ -209,7 +209,7 @@ class App(click.Group):
             code = error.exit_code
         except (click.Abort, KeyboardInterrupt):
             _say("stopped")
-            facts, code = {"error": "interrupted", "message": "stopped"}, _EXIT_INTERRUPTED
+            facts, code = {"error": "interrupted", "message": "stopped"}, EXIT_INTERRUPTED
         except MirrorError as error:
             if "--debug" in options:
                 _print_traceback()

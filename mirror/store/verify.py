@@ -13,8 +13,8 @@ import json
 import os
 import stat
 from collections.abc import Callable, Collection, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -33,6 +33,7 @@ from mirror.store.view import (
     tree_path,
     view_refs,
 )
+from mirror.store.workers import Workers
 
 Kind = Literal[
     "blob-missing",
@@ -274,15 +275,15 @@ def _hash_blobs(
     total = sum(sizes.values()) + sum(sizes[bytes.fromhex(str(c.finding.digest))] for c in copies)
     findings: list[Finding] = []
     done = 0
-    with ThreadPoolExecutor(_THREADS) as pool:
-        for (_, digest), (found, size) in _in_batches(pool, blobs):
+    with Workers(_THREADS) as workers:
+        for (_, digest), (found, size) in _in_batches(workers, blobs):
             done += size
             if (finding := _judge(digest, found, size, sizes[bytes.fromhex(digest)])) is not None:
                 findings.append(finding)
             if progress is not None:
                 progress(done, total)
         for copy, ((_, digest), (found, size)) in zip(
-            copies, _in_batches(pool, others), strict=True
+            copies, _in_batches(workers, others), strict=True
         ):
             done += size
             if found != digest:
@@ -309,21 +310,21 @@ def _judge(digest: str, found: str, size: int, expected: int) -> Finding | None:
 _Job = tuple[Path, str]
 
 
-def _in_batches(
-    pool: ThreadPoolExecutor, jobs: Iterable[_Job]
-) -> Iterator[tuple[_Job, tuple[str, int]]]:
+def _in_batches(workers: Workers, jobs: Iterable[_Job]) -> Iterator[tuple[_Job, tuple[str, int]]]:
     """Hash in order, without a future for each of a million blobs at once."""
     jobs = iter(jobs)
     while batch := list(islice(jobs, _BATCH)):
-        yield from zip(batch, pool.map(_sha256, (path for path, _ in batch)), strict=True)
+        hashed = partial(_sha256, tick=workers.check)
+        yield from zip(batch, workers.map(hashed, (path for path, _ in batch)), strict=True)
 
 
-def _sha256(path: Path) -> tuple[str, int]:
+def _sha256(path: Path, tick: Callable[[], None]) -> tuple[str, int]:
     """Give (digest, bytes read); no digest for a missing file, a wrong one if it is unreadable."""
     hasher, size = hashlib.sha256(), 0
     try:
         with open(path, "rb", buffering=0, opener=_regular) as stream:
             while data := stream.read(CHUNK):
+                tick()
                 hasher.update(data)
                 size += len(data)
     except FileNotFoundError:

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -244,3 +246,18 @@ def test_the_git_index_is_made_anew_from_manifests(full: Store) -> None:
     lines = "".join(shards).splitlines()
     assert len(lines) == len(set(lines)) == 3
     assert not os.path.lexists(full.root / ".git-index.tmp")
+
+
+def test_ctrl_c_does_not_wait_for_a_large_blob(full: Store) -> None:
+    """Here one of 256 GiB, of which the disk has nothing."""
+    blob = full.blobs.path(str(CONFIG.sha256))
+    blob.chmod(0o644)
+    os.truncate(blob, 1 << 38)
+    timer = threading.Timer(0.5, press, [threading.main_thread().ident])
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        verify(full)
+
+
+def press(thread: int) -> None:
+    signal.pthread_kill(thread, signal.SIGINT)

@@ -15,7 +15,6 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -33,6 +32,7 @@ from mirror.errors import (
 from mirror.store import Blobs, Store
 from mirror.store.atomic import Barrier, disk_errors, temporary_name, write_atomic
 from mirror.store.opening import no_link, open_new, read_regular
+from mirror.store.workers import Workers
 
 Watch = Callable[[int, int], None]
 
@@ -57,7 +57,6 @@ class Staging:
         self._turn = threading.Lock()
         self._done = self._read_done()
         self._count = 0
-        self._stopped = False
 
     # --- looking --------------------------------------------------------------------
 
@@ -139,20 +138,16 @@ class Staging:
         self._count = 0
 
         def note(count: int) -> None:
+            workers.check()
             with self._turn:
                 self._count += count
                 if progress is not None:
                     progress(self._count, total)
 
-        with ThreadPoolExecutor(_WORKERS) as pool:
-            jobs = [pool.submit(self._take_file, volume.folder, file, note) for file in files]
-            try:
-                for job in jobs:
-                    job.result()
-            except BaseException:
-                self._stopped = True
-                pool.shutdown(cancel_futures=True)
-                raise
+        with Workers(_WORKERS) as workers:
+            jobs = [workers.submit(self._take_file, volume.folder, file, note) for file in files]
+            for job in jobs:
+                job.result()
         for whole, parts in self._head.parts.items():
             if parts[0].path != whole and all(part.path in self._done for part in parts):
                 self._join(whole, sum(part.size for part in parts))
@@ -166,8 +161,6 @@ class Staging:
     # --- one file -------------------------------------------------------------------
 
     def _take_file(self, folder: Path, file: BundleFile, note: Callable[[int], None]) -> None:
-        if self._stopped:
-            return
         name = form.read_payload_name(file.path)
         assert name is not None  # noqa: S101 - checked when the head was read
         with open_plain(folder / file.path) as stream:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -18,6 +17,7 @@ from mirror.errors import DamagedError, NotFoundError
 from mirror.store import Store
 from mirror.store.atomic import disk_errors, temporary_name
 from mirror.store.opening import open_new, open_regular
+from mirror.store.workers import Workers
 
 Watch = Callable[[int, int], None]
 
@@ -48,18 +48,13 @@ def write_payload(
         DamagedError: a content in the mirror is not what its name says, or is gone.
         DiskError: the disk is full, or refuses.
     """
-    writer = _Writer(store, folders, layout, progress)
-    with ThreadPoolExecutor(_WORKERS) as pool:
-        jobs = [pool.submit(writer.copy_file, whole, path) for whole, path in sources.items()]
-        jobs += [pool.submit(writer.write_pack, pack) for pack in packs]
-        jobs += [pool.submit(writer.copy_blob, whole) for whole in writer.blobs]
-        try:
-            for job in jobs:
-                job.result()
-        except BaseException:
-            writer.stopped = True
-            pool.shutdown(cancel_futures=True)
-            raise
+    with Workers(_WORKERS) as workers:
+        writer = _Writer(store, folders, layout, workers, progress)
+        jobs = [workers.submit(writer.copy_file, whole, path) for whole, path in sources.items()]
+        jobs += [workers.submit(writer.write_pack, pack) for pack in packs]
+        jobs += [workers.submit(writer.copy_blob, whole) for whole in writer.blobs]
+        for job in jobs:
+            job.result()
     return [
         [
             BundleFile(path=piece.path, size=piece.size, sha256=writer.digests[piece.path])
@@ -77,9 +72,11 @@ class _Writer:
         store: Store,
         folders: Sequence[Path],
         layout: Sequence[Sequence[Piece]],
+        workers: Workers,
         progress: Watch | None,
     ) -> None:
         self._store = store
+        self._workers = workers
         self._places: dict[str, Path] = {}
         self._pieces: dict[str, list[Piece]] = {}
         for folder, pieces in zip(folders, layout, strict=True):
@@ -90,7 +87,6 @@ class _Writer:
             with disk_errors(parent):
                 parent.mkdir(parents=True, exist_ok=True)
         self.digests: dict[str, str] = {}
-        self.stopped = False
         self._progress = progress
         self._turn = threading.Lock()
         self._done = 0
@@ -119,7 +115,6 @@ class _Writer:
         """Write small contents into one file."""
         with self._new(pack.path) as (target, hasher):
             for digest, size in pack.blobs:
-                self._stop_if_asked()
                 with self._content(digest) as stream:
                     data = stream.read(size + 1)
                 if hashlib.sha256(data).hexdigest() != digest:
@@ -149,7 +144,6 @@ class _Writer:
     def _read(self, source: BinaryIO, count: int) -> Iterator[memoryview]:
         buffer = bytearray(min(_COPY, max(count, 1)))
         while count:
-            self._stop_if_asked()
             read = source.readinto(memoryview(buffer)[: min(count, len(buffer))])  # type: ignore[attr-defined]
             if not read:
                 raise DamagedError(
@@ -167,11 +161,14 @@ class _Writer:
             return False
         if place.stat().st_size != pieces[0].size:
             return False
+        hasher = hashlib.sha256()
         with place.open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
-        if found != digest:
+            while data := stream.read(_COPY):
+                self._workers.check()
+                hasher.update(data)
+        if hasher.hexdigest() != digest:
             return False
-        self.digests[pieces[0].path] = found
+        self.digests[pieces[0].path] = digest
         self._count(pieces[0].size)
         return True
 
@@ -203,11 +200,8 @@ class _Writer:
             hint="mirror verify --repair fetches it again; then run the export again",
         )
 
-    def _stop_if_asked(self) -> None:
-        if self.stopped:
-            raise InterruptedError("another file could not be written")
-
     def _count(self, count: int) -> None:
+        self._workers.check()
         with self._turn:
             self._done += count
             if self._progress is not None:
