@@ -28,8 +28,16 @@ os.environ |= {
 }
 
 import pytest  # noqa: E402 - after the environment is set
+from hypothesis import HealthCheck, settings  # noqa: E402
 
 from tests.fakehub import FakeHub, serve  # noqa: E402
+
+# How long an example takes says how busy the machine is. All else is as Hypothesis has it:
+# random, and with CI in the environment the same in every run.
+settings.register_profile(
+    "mirror", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("mirror")
 
 
 @pytest.fixture

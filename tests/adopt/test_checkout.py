@@ -307,7 +307,6 @@ class TestRoundTrip:
     @given(files=_files, link=st.booleans())
     @settings(
         max_examples=60,
-        deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
     def test_of_any_files(self, memory_path: Path, files: dict[str, bytes], link: bool) -> None:

@@ -493,7 +493,7 @@ class TestAnyReceipt:
         value["id"] = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         return json.dumps(value).encode()
 
-    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.dictionaries(_PLACES, _JSON | st.lists(_ITEMS | _JSON, max_size=3)), st.booleans())
     def test_is_refused_or_taken_in(
         self, plain: Mirror, tmp_path: Path, change: dict[str, Any], proper: bool

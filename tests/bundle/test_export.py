@@ -256,7 +256,7 @@ def test_what_a_card_says_cannot_break_an_export(
 # --- volumes ---
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.integers(0, 50_000), max_size=30),
     st.integers(1_000, 60_000),

@@ -77,7 +77,6 @@ def new_bundle(top: Path) -> Path:
 
 quick = settings(
     max_examples=40,
-    deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
 )
 

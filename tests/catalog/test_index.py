@@ -394,7 +394,6 @@ def test_updates_are_reindexes() -> None:
         settings=settings(
             max_examples=25,
             stateful_step_count=15,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

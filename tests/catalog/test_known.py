@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mirror.catalog.fields import FIELDS
@@ -125,7 +125,6 @@ _ANY = st.dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(raw=_ANY, kind=st.sampled_from(list(RepoType)))
 def test_whatever_a_list_holds_is_no_error(raw: dict[str, Any], kind: RepoType) -> None:
     record = describe_known(RepoKey(kind, "a/b"), raw, SEEN)

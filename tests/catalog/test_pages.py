@@ -129,7 +129,7 @@ class TestLineage:
 NODES = tuple(f"lab/m{number}" for number in range(6))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.sets(st.tuples(st.sampled_from(NODES), st.sampled_from(NODES)), max_size=12))
 def test_lineage_is_the_shortest_way_in_any_graph(edges: set[tuple[str, str]]) -> None:
     """``edges``: (a model, one that it names as its base)."""

@@ -203,9 +203,7 @@ QUERIES = st.lists(
 VISIBLE = "!$&'()*+,-./:;=?@_~%[]|<>{}^`\\\""
 
 
-@settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     target=TARGETS,
     query=QUERIES,
@@ -245,9 +243,7 @@ true -1 0 99999999999999999999 sha klue/klue sts train min:1B,max:x %00 .. downl
 VALUES = st.text(max_size=20) | st.sampled_from(VALUES_TEXT.split())
 
 
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(QUESTIONS, st.lists(st.tuples(NAMES, VALUES), max_size=6))
 def test_no_parameter_is_a_fault(
     served: str, question: str, parameters: list[tuple[str, str]]
@@ -261,9 +257,7 @@ def test_no_parameter_is_a_fault(
     assert b"Traceback" not in body
 
 
-@settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=300), st.sampled_from(["main", "HEAD", "%ff", "v1.0", "zz"]))
 def test_no_form_is_a_fault(served: str, body: bytes, revision: str) -> None:
     url = f"{served}/api/datasets/klue/klue/paths-info/{revision}"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mirror.serve.viewer.card import stated_features, with_stated
@@ -89,7 +89,6 @@ TREES: Any = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(TREES, TREES)
 def test_any_card_is_read(card: Any, infos: Any) -> None:
     found = stated_features({"dataset_info": card}, infos if isinstance(infos, dict) else {})

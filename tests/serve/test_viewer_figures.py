@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow  # type: ignore[import-untyped]
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mirror.serve.viewer.figures import Tally, figures_of
@@ -63,7 +63,6 @@ def check(found: dict[str, Any], values: list[Any], rows: int) -> None:
     assert len(found["histogram"]["hist"]) + 1 == len(found["histogram"]["bin_edges"])
 
 
-@settings(deadline=None)
 @given(WHOLE)
 def test_whole_numbers(values: list[int | None]) -> None:
     found = told(halves(values, "int64"))
@@ -82,7 +81,6 @@ def test_whole_numbers(values: list[int | None]) -> None:
         assert len({high - low for low, high in pairwise(edges[:-1])}) <= 1
 
 
-@settings(deadline=None)
 @given(REAL)
 def test_floating_numbers(values: list[float | None]) -> None:
     found = told(halves(values, "float64"))
@@ -108,7 +106,6 @@ def test_the_histogram_of_floats_is_that_of_numpy() -> None:
     assert [round(edge, 5) for edge in edges.tolist()] == found[1]["histogram"]["bin_edges"]
 
 
-@settings(deadline=None)
 @given(TEXTS)
 def test_texts_are_labels_or_lengths(values: list[str | None]) -> None:
     found = told(halves(values, "string"))
@@ -143,7 +140,6 @@ def test_labels_of_many_characters_are_texts() -> None:
     assert "string_text" == found[0]
 
 
-@settings(deadline=None)
 @given(st.lists(st.none() | st.integers(-1, 2)))
 def test_class_labels(values: list[int | None]) -> None:
     found = told(halves(values, "int8"), ["부정", "neutral", "긍정"])
@@ -163,7 +159,6 @@ def test_numbers_that_no_label_has_are_numbers() -> None:
     assert "int" == found[0]
 
 
-@settings(deadline=None)
 @given(st.lists(st.none() | st.lists(st.integers(-(10**38) + 1, 10**38 - 1), max_size=15)))
 def test_lists_by_their_length(values: list[list[int] | None]) -> None:
     found = told([pyarrow.array(values, pyarrow.list_(pyarrow.decimal128(38)))])
@@ -172,7 +167,6 @@ def test_lists_by_their_length(values: list[list[int] | None]) -> None:
     check(found[1], [len(value) for value in values if value is not None], len(values))
 
 
-@settings(deadline=None)
 @given(st.lists(st.none() | st.datetimes(), min_size=1))
 def test_points_in_time(values: list[datetime | None]) -> None:
     seconds = [value.replace(microsecond=0) for value in values if value is not None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -58,7 +58,6 @@ def test_seconds_of_a_flac() -> None:
     assert ("audio/flac", 2.0) == (media_type(body[:16]), audio_seconds(io.BytesIO(body)))
 
 
-@settings(deadline=None)
 @given(
     st.binary(max_size=80)
     | st.builds(

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mirror.serve.errors import HubError
@@ -53,7 +53,6 @@ def test_other_orders_are_refused(text: str) -> None:
     assert (422, "InvalidParameterError") == (caught.value.status, caught.value.code)
 
 
-@settings(deadline=None)
 @given(st.lists(st.none() | st.integers() | st.floats(allow_nan=False)), st.booleans())
 def test_rows_are_in_order_and_those_without_a_value_last(values: list[Any], falling: bool) -> None:
     read = reader([{"a": value} for value in values])
@@ -67,7 +66,6 @@ def test_rows_are_in_order_and_those_without_a_value_last(values: list[Any], fal
     assert [values[number] for number in page] == rows
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(max_size=5) | st.booleans() | st.dates() | st.floats(), max_size=30))
 def test_values_of_several_kinds_have_an_order(values: list[Any]) -> None:
     found = in_order(Order("a"), reader([{"a": value} for value in values]), every)

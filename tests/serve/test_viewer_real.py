@@ -463,7 +463,7 @@ NAMES = ["is-valid", "splits", "info", "size", "parquet", "first-rows", "rows", 
 NAMES += ["filter", "statistics", "assets"]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     name=st.sampled_from(NAMES),
     fields=st.fixed_dictionaries(

@@ -166,6 +166,5 @@ TestMirror = Mirror.TestCase
 TestMirror.settings = settings(
     max_examples=80,
     stateful_step_count=20,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )

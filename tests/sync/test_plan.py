@@ -305,7 +305,7 @@ POLICIES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.data(), TREES, FILTERS, POLICIES, st.sampled_from([None, COMMIT, OLDER]), st.booleans()
 )  # fmt: skip
@@ -346,7 +346,7 @@ def test_every_plan(
         assert not found.amount(Action.FETCH).files
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(TREES, FILTERS, FILTERS)
 def test_a_plan_that_was_carried_out_leaves_nothing_to_do(
     tree: list[TreeFile], filters: tuple[FileFilter, ...], others: tuple[FileFilter, ...]
