@@ -46,7 +46,7 @@ from mirror.errors import (
 from mirror.store import Digests, Hasher, ManifestFile, Store, hash_bytes, lfs_pointer
 from mirror.store.atomic import disk_errors
 from mirror.store.opening import open_new
-from mirror.store.workers import Workers
+from mirror.store.workers import Workers, in_lots
 
 Watch = Callable[[int], None]
 """Called with the bytes that were just read."""
@@ -131,9 +131,14 @@ class Taker:
     def _from_disk_at_once(
         self, files: Sequence[FoundFile]
     ) -> Iterator[tuple[FoundFile, _Taken | str]]:
+        lots = in_lots(files, lambda file: file.size)
         with Workers(_THREADS) as workers:
-            take = partial(self._try_disk, tick=workers.check)
-            yield from zip(files, workers.map(take, files), strict=True)
+            take = partial(self._take_lot, tick=workers.check)
+            for lot, outcomes in zip(lots, workers.map(take, lots), strict=True):
+                yield from zip(lot, outcomes, strict=True)
+
+    def _take_lot(self, files: Sequence[FoundFile], tick: Callable[[], None]) -> list[_Taken | str]:
+        return [self._try_disk(file, tick) for file in files]
 
     def _try_disk(self, file: FoundFile, tick: Callable[[], None]) -> _Taken | str:
         try:

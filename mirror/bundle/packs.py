@@ -17,6 +17,7 @@ from mirror.names import is_digest
 
 BLOCK: Final = 512
 END: Final = bytes(2 * BLOCK)
+_NOTHING: Final = bytes(BLOCK)
 _SIZE_FIELD: Final = slice(124, 135)
 _PIECE: Final = 1 << 20
 
@@ -50,7 +51,7 @@ def padding(size: int) -> bytes:
     return bytes(-size % BLOCK)
 
 
-class Pieces:
+class _Pieces:
     """Reads a stream in large pieces, and shows each to ``note`` once: members are small."""
 
     def __init__(self, stream: Readable, note: Callable[[bytes], object]) -> None:
@@ -59,19 +60,32 @@ class Pieces:
         self._piece = b""
         self._place = 0
 
-    def read(self, count: int, /) -> bytes:
-        """Give ``count`` bytes; fewer at the end of the stream."""
+    def take(self, count: int) -> bytes:
+        """Give the next ``count`` bytes."""
         end = self._place + count
-        while end > len(self._piece):
+        if end > len(self._piece):
+            self._fill(count)
+            end = count
+        data = self._piece[self._place : end]
+        self._place = end
+        return data
+
+    def require_end(self) -> None:
+        """See that there is nothing more."""
+        if self._place < len(self._piece) or self._stream.read(1):
+            raise UnsafeBundleError("a pack has something after its end")
+
+    def _fill(self, count: int) -> None:
+        """Have at least ``count`` bytes ahead."""
+        pieces, ahead = [self._piece[self._place :]], len(self._piece) - self._place
+        while ahead < count:
             more = self._stream.read(max(_PIECE, count))
             if not more:
-                break
+                raise UnsafeBundleError("a pack ends in the middle of a file")
             self._note(more)
-            self._piece = self._piece[self._place :] + more
-            self._place, end = 0, count
-        data = self._piece[self._place : end]
-        self._place += len(data)
-        return data
+            pieces.append(more)
+            ahead += len(more)
+        self._piece, self._place = b"".join(pieces), 0
 
 
 def read_members(stream: Readable, note: Callable[[bytes], object]) -> Iterator[tuple[str, bytes]]:
@@ -80,29 +94,21 @@ def read_members(stream: Readable, note: Callable[[bytes], object]) -> Iterator[
     Raises:
         UnsafeBundleError: not a pack as we write it, or a content under another's name.
     """
-    pieces = Pieces(stream, note)
-
-    def take(count: int) -> bytes:
-        data = pieces.read(count)
-        if len(data) != count:
-            raise UnsafeBundleError("a pack ends in the middle of a file")
-        return data
-
-    while True:
-        header = take(BLOCK)
-        if not any(header):
-            break
+    pieces = _Pieces(stream, note)
+    while (header := pieces.take(BLOCK)) != _NOTHING:
         digest, size = header[:64].decode("ascii", "replace"), _size_in(header)
         if not is_digest(digest) or not 0 <= size <= SMALL or header != header_of(digest, size):
             raise UnsafeBundleError("a pack has something in it that is not a plain content")
-        content = take(size)
-        if any(take(-size % BLOCK)):
+        blocks = pieces.take(size + -size % BLOCK)
+        content = blocks[:size]
+        if any(blocks[size:]):
             raise UnsafeBundleError("a pack has something between two files")
         if hashlib.sha256(content).hexdigest() != digest:
             raise UnsafeBundleError(f"a pack has other bytes under the name {digest}")
         yield digest, content
-    if any(take(BLOCK)) or pieces.read(1):
+    if pieces.take(BLOCK) != _NOTHING:
         raise UnsafeBundleError("a pack has something after its end")
+    pieces.require_end()
 
 
 def _size_in(header: bytes) -> int:

@@ -10,15 +10,33 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
 from types import TracebackType
-from typing import ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 S = TypeVar("S")
 T = TypeVar("T")
 
+_LARGE: Final = 1 << 20
+
 
 class StoppedError(Exception):
     """The work is not wanted any more. Nobody sees it: who waited has an error of his own."""
+
+
+def in_lots(things: Iterable[T], size_of: Callable[[T], int]) -> list[list[T]]:
+    """Divide files among threads: each large one by itself, all small ones together.
+
+    Of a small file most is Python's own work, at which threads only wait for each other: two
+    of them take longer than one. A large one is hashed and copied outside Python's lock.
+    """
+    small: list[T] = []
+    lots: list[list[T]] = [small]
+    for thing in things:
+        if size_of(thing) < _LARGE:
+            small.append(thing)
+        else:
+            lots.append([thing])
+    return lots
 
 
 class Workers:

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from mirror.store.workers import Workers
+from mirror.store.workers import Workers, in_lots
 
 
 def test_in_order() -> None:
@@ -16,6 +16,12 @@ def test_in_order() -> None:
         last = workers.submit(pow, 3, 2)
     assert [n * n for n in range(50)] == squares
     assert 9 == last.result()
+
+
+def test_small_ones_are_one_lot() -> None:
+    sizes = [1, 2 << 20, 0, 1 << 20, 5]
+    assert [[1, 0, 5], [2 << 20], [1 << 20]] == in_lots(sizes, lambda size: size)
+    assert [[]] == in_lots([], len)
 
 
 def test_an_error_of_one_ends_the_others() -> None:

@@ -14,7 +14,7 @@ import hashlib
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -144,8 +144,10 @@ class Staging:
                 if progress is not None:
                     progress(self._count, total)
 
+        packs, others = _divided(files)
         with Workers(_WORKERS) as workers:
-            jobs = [workers.submit(self._take_file, volume.folder, file, note) for file in files]
+            jobs = [workers.submit(self._take_files, volume.folder, packs, note)]
+            jobs += [workers.submit(self._take_files, volume.folder, [one], note) for one in others]
             for job in jobs:
                 job.result()
         for whole, parts in self._head.parts.items():
@@ -159,6 +161,12 @@ class Staging:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     # --- one file -------------------------------------------------------------------
+
+    def _take_files(
+        self, folder: Path, files: Sequence[BundleFile], note: Callable[[int], None]
+    ) -> None:
+        for file in files:
+            self._take_file(folder, file, note)
 
     def _take_file(self, folder: Path, file: BundleFile, note: Callable[[int], None]) -> None:
         name = form.read_payload_name(file.path)
@@ -210,9 +218,10 @@ class Staging:
             note(len(data))
 
         try:
-            for digest, content in read_members(source, seen):
-                if self._is_new(digest) or not self.has(digest, len(content)):
-                    self._write_small(digest, content)
+            with disk_errors(self.folder):
+                for digest, content in read_members(source, seen):
+                    if not self._has_small(digest, len(content)):
+                        self._write_small(self.blobs.name(digest), content)
         except UnsafeBundleError:
             source.rewind()
             if hashlib.file_digest(source, "sha256").hexdigest() != file.sha256:
@@ -221,32 +230,32 @@ class Staging:
         if whole.hexdigest() != file.sha256:
             raise _WrongDigestError
 
-    def _is_new(self, digest: str) -> bool:
-        """Whether there is nothing of that name: mostly so, and found out without an exception."""
-        places = (self.blobs.name(digest), self._store.blobs.name(digest))
-        return not any(os.access(place, os.F_OK) for place in places)
+    def _has_small(self, digest: str, size: int) -> bool:
+        """Whether the mirror has it: mostly not, which is found out without an exception."""
+        blobs = self._store.blobs
+        return os.access(blobs.name(digest), os.F_OK) and blobs.has(digest, size)
 
-    def _write_small(self, digest: str, content: bytes) -> None:
+    def _write_small(self, name: str, content: bytes) -> None:
         """Write a checked content under its name at once: nobody looks here but an import.
 
         Cut short by a kill, it has another size, and is written again.
         """
-        name = self.blobs.name(digest)
-        with disk_errors(name):
-            try:
-                target = os.open(name, _NEW, 0o444)
-            except FileNotFoundError:
-                os.makedirs(os.path.dirname(name), exist_ok=True)  # noqa: PTH103, PTH120
-                target = os.open(name, _NEW, 0o444)
-            except FileExistsError:
-                os.unlink(name)  # noqa: PTH108 - a hot path
-                target = os.open(name, _NEW, 0o444)
-            try:
-                _write_all(target, content)
-                os.fchmod(target, 0o444)  # whatever the umask took away
-            finally:
-                os.close(target)
-        self._barrier.mark()
+        try:
+            target = os.open(name, _NEW, 0o444)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(name), exist_ok=True)  # noqa: PTH103, PTH120
+            target = os.open(name, _NEW, 0o444)
+        except FileExistsError:
+            if os.stat(name).st_size == len(content):  # noqa: PTH116 - a hot path
+                return
+            os.unlink(name)  # noqa: PTH108
+            target = os.open(name, _NEW, 0o444)
+        try:
+            _write_all(target, content)
+            os.fchmod(target, 0o444)  # whatever the umask took away
+        finally:
+            os.close(target)
+            self._barrier.mark()
 
     def _take_part(
         self, source: _Source, file: BundleFile, whole: str, note: Callable[[int], None]
@@ -349,6 +358,18 @@ class _WrongDigestError(Exception):
 def folder_of(store: Store, head: Head) -> Path:
     """Where a bundle is staged."""
     return store.layout.partial / f"import-{head.id[:32]}"
+
+
+def _divided(files: Iterable[BundleFile]) -> tuple[list[BundleFile], list[BundleFile]]:
+    """Give packs, and all others.
+
+    One thread takes in all packs: most of it is Python's work, in which threads wait.
+    """
+    packs: list[BundleFile] = []
+    others: list[BundleFile] = []
+    for file in files:
+        (packs if file.path.startswith(f"{form.PACKS}/") else others).append(file)
+    return packs, others
 
 
 def _read_through(

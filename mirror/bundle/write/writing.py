@@ -51,7 +51,7 @@ def write_payload(
     with Workers(_WORKERS) as workers:
         writer = _Writer(store, folders, layout, workers, progress)
         jobs = [workers.submit(writer.copy_file, whole, path) for whole, path in sources.items()]
-        jobs += [workers.submit(writer.write_pack, pack) for pack in packs]
+        jobs.append(workers.submit(writer.write_packs, packs))
         jobs += [workers.submit(writer.copy_blob, whole) for whole in writer.blobs]
         for job in jobs:
             job.result()
@@ -111,8 +111,12 @@ class _Writer:
             if self._copy(whole, stream) != digest or stream.read(1):
                 raise self._damaged(digest)
 
-    def write_pack(self, pack: Pack) -> None:
-        """Write small contents into one file."""
+    def write_packs(self, packs: Sequence[Pack]) -> None:
+        """Write all packs, one by one: most of it is Python's work, in which threads wait."""
+        for pack in packs:
+            self._write_pack(pack)
+
+    def _write_pack(self, pack: Pack) -> None:
         with self._new(pack.path) as (target, hasher):
             for digest, size in pack.blobs:
                 with self._content(digest) as stream:
