@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,7 @@ from scripts.benches.measure import Command
 BIN: Final = Path(sys.executable).parent
 KEY: Final = RepoKey(RepoType.MODEL, "bench/repo")
 _BLOCK: Final = 10**7
+_MANY: Final = 1000
 #: The plain way: a copy, its checksums in a file beside it, and all of it on the disk.
 _PLAIN: Final = (
     'cp -r "$1" "$2" && cd "$2" && find . -type f -exec sha256sum {} + > ../SHA256SUMS'
@@ -122,27 +125,34 @@ def make_key(folder: Path) -> Signing:
 
 def plain(source: Path, target: Path) -> Command:
     """Give ``cp -r``, ``sha256sum`` and ``sync`` of a folder of files."""
+    return Command(["sh", "-c", _PLAIN, "sh", str(source), str(target)], {}, lambda: _clear(target))
 
-    def prepare() -> None:
-        shutil.rmtree(target, ignore_errors=True)
 
-    return Command(["sh", "-c", _PLAIN, "sh", str(source), str(target)], {}, prepare)
+def _clear(folder: Path) -> None:
+    """Take what the last round has made out of the way of the next one.
+
+    Many files are only moved aside: an ext4 file system without a journal does not give out an
+    inode for a minute or more after its file was removed, and looks at each of them in vain.
+    """
+    files = sum(len(names) for _, _, names in os.walk(folder))
+    if files > _MANY:
+        folder.rename(folder.with_name(f"{folder.name}-before-{time.monotonic_ns()}"))
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def export(root: Path, out: Path, signing: Signing, *options: str) -> Command:
     """Give ``mirror export`` into a new folder, signed."""
-
-    def prepare() -> None:
-        shutil.rmtree(out, ignore_errors=True)
-
-    return _mirror(root, prepare, "export", str(out), "--sign", str(signing.key), "-q", *options)
+    return _mirror(
+        root, lambda: _clear(out), "export", str(out), "--sign", str(signing.key), "-q", *options
+    )
 
 
 def take_in(bundle: Path, root: Path, signing: Signing) -> Command:
     """Give ``mirror import`` into a new mirror, with the signature demanded."""
 
     def prepare() -> None:
-        shutil.rmtree(root, ignore_errors=True)
+        _clear(root)
         subprocess.run([BIN / "mirror", "init", root], check=True, capture_output=True)
 
     signers = ["--allowed-signers", str(signing.allowed)]
