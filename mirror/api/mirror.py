@@ -71,7 +71,7 @@ class Mirror:
 
     @classmethod
     def init(cls, root: Path | str, endpoint: str | None = None) -> Self:
-        """Make ``root`` a mirror, with a commented mirror.toml if it has none.
+        """Make ``root`` a mirror: empty, with a commented mirror.toml if it has none.
 
         Args:
             root: a new or empty folder, or one that holds only a mirror.toml.
@@ -82,9 +82,12 @@ class Mirror:
             SettingsError: ``endpoint`` is no URL, or differs from the mirror.toml there.
             DiskError: the folder cannot be written.
         """
+        from mirror.api.indexing import index_changes
         from mirror.api.selection_file import create_mirror
 
-        return cls(create_mirror(Path(root).expanduser().absolute(), endpoint).root)
+        store = create_mirror(Path(root).expanduser().absolute(), endpoint)
+        index_changes(store)  # an empty catalog: who asks for anything is told that nothing is here
+        return cls(store.root)
 
     # --- the parts -----------------------------------------------------------------
 

@@ -40,15 +40,13 @@ _AS_FAST: Final = 0.8
 _INCREMENT: Final = 0.011
 _NOTES: Final = (
     "Small files take longer than the baseline, because more is done. Of an import in memory "
-    "about a fifth goes into checking contents and writing them out of the packs, a seventh "
+    "about a quarter goes into checking contents and writing them out of the packs, a sixth "
     "into checking the manifest against the head, a fifth into publishing (a second name for "
-    "each file in the view, git's index), a twentieth into the catalog, and two fifths into "
-    "starting Python and importing libraries, whatever the size; half of those are pandas, "
-    "which sqlite-utils imports where it is installed, and only when the catalog is made, so "
-    "not at the next import. What earlier rounds made is moved aside and not removed: this file "
-    "system has no journal, and looks long for a free inode when many were removed a moment "
-    "ago. Large files gain by one pass over them, by two at a time, and by OpenSSL's sha256, "
-    "which is faster here than that of `sha256sum`."
+    "each file in the view, git's index), a tenth into the catalog, and a third into starting "
+    "Python and importing libraries, whatever the size. What earlier rounds made is moved aside "
+    "and not removed: this file system has no journal, and looks long for a free inode when "
+    "many were removed a moment ago. Large files gain by one pass over them, by two at a time, "
+    "and by OpenSSL's sha256, which is faster here than that of `sha256sum`."
 )
 
 

@@ -147,9 +147,14 @@ class TestSearch:
         assert [KLUE] == [row[0] for row in ran.rows]
 
     def test_without_catalog(self, cli: Cli, home: Path) -> None:
-        Mirror.init(home)
+        Mirror.init(home).store.layout.catalog.unlink()
 
         assert "mirror reindex" in cli("search", "x", code=7).err
+
+    def test_a_new_mirror_has_nothing(self, cli: Cli, home: Path) -> None:
+        Mirror.init(home)
+
+        assert ("", "nothing found\n") == (cli("search", "x").out, cli("search", "x").err)
 
     @pytest.mark.parametrize(
         ("args", "message"),

@@ -372,14 +372,20 @@ class TestRefusals:
 
     def test_a_fault_of_the_disk_is_not_told_in_full(self, hub: FakeHub, mirror: Mirror) -> None:
         with through(mirror) as endpoint:
-            mirror.store.layout.lock.symlink_to(mirror.root / "lock")
+            forbid_lock(mirror)
             answer = get(endpoint, CONFIG)
         assert 503 == answer.status_code
         assert str(mirror.root) not in answer.text
 
 
+def forbid_lock(mirror: Mirror) -> None:
+    lock = mirror.store.layout.lock
+    lock.unlink()
+    lock.symlink_to(lock)
+
+
 def test_a_folder_that_cannot_be_written_is_refused(mirror: Mirror) -> None:
-    mirror.store.layout.lock.symlink_to(mirror.root / "lock")
+    forbid_lock(mirror)
     with pytest.raises(DiskError):
         passing_for(mirror.store)
 
