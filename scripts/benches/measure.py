@@ -11,11 +11,28 @@ import platform
 import re
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+#: Starts a command, and tells how long it took, its peak in KB and its exit code. A process's
+#: peak begins with that of the one which started it, so a small one does.
+_LAUNCHER = """
+import os, sys, time
+started = time.monotonic()
+child = os.fork()
+if child == 0:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    try:
+        os.execvp(sys.argv[1], sys.argv[1:])
+    finally:
+        os._exit(127)
+_, status, usage = os.wait4(child, 0)
+print(time.monotonic() - started, usage.ru_maxrss, os.waitstatus_to_exitcode(status))
+"""
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
 
@@ -43,21 +60,17 @@ def time_once(command: Command) -> Timing:
     command.prepare()
     # What was written before must not be paid for by a command that waits for the disk.
     os.sync()
-    started = time.monotonic()
-    with subprocess.Popen(
-        command.arguments,
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", _LAUNCHER, *command.arguments],
         env={**os.environ, **command.environment},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    ) as process:
-        assert process.stderr is not None
-        errors = process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.monotonic() - started
-    if process.returncode != 0:
-        raise SystemExit(f"{command.arguments} failed:\n{errors.decode()[-2000:]}")
-    return Timing(seconds, usage.ru_maxrss * 1024 / 1e6)
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    seconds, kilobytes, code = done.stdout.split() or ("0", "0", "no launcher")
+    if code != "0":
+        raise SystemExit(f"{command.arguments} failed ({code}):\n{done.stderr[-2000:]}")
+    return Timing(float(seconds), int(kilobytes) * 1024 / 1e6)
 
 
 @dataclass(frozen=True)
