@@ -15,6 +15,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import as_completed
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -148,7 +149,7 @@ class Staging:
         with Workers(_WORKERS) as workers:
             jobs = [workers.submit(self._take_files, volume.folder, packs, note)]
             jobs += [workers.submit(self._take_files, volume.folder, [one], note) for one in others]
-            for job in jobs:
+            for job in as_completed(jobs):
                 job.result()
         for whole, parts in self._head.parts.items():
             if parts[0].path != whole and all(part.path in self._done for part in parts):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import as_completed
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -53,7 +54,7 @@ def write_payload(
         jobs = [workers.submit(writer.copy_file, whole, path) for whole, path in sources.items()]
         jobs.append(workers.submit(writer.write_packs, packs))
         jobs += [workers.submit(writer.copy_blob, whole) for whole in writer.blobs]
-        for job in jobs:
+        for job in as_completed(jobs):
             job.result()
     return [
         [
