@@ -87,10 +87,27 @@ def test_prune_takes_what_retention_does_not_keep_and_only_when_asked(
 
 def test_a_second_run_is_refused(home: Path) -> None:
     with Store.open(home).write_lock("another run"):
-        done = nightly(home, MIRROR_PRUNE="1")
+        done = nightly(home, MIRROR_PRUNE="1", MIRROR_WAIT="1s")
 
     assert (8, ["sync exit=8"]) == (done.returncode, lines(done.stdout, home))
     assert "another run" in done.stderr
+
+
+def test_it_waits_for_another_writer_without_a_word(home: Path) -> None:
+    with Store.open(home).write_lock("another run"):
+        process = subprocess.Popen(
+            [SCRIPT],
+            env=environment(home),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(3)
+    output, errors = process.communicate(timeout=60)
+
+    assert (0, "") == (process.returncode, errors)
+    assert lines(output, home)[0].startswith("sync exit=0 ok published=1 new=1 ")
 
 
 def test_without_a_mirror_it_says_so() -> None:

@@ -58,14 +58,24 @@ class Mirror:
 
     Args:
         root: the folder; the variable ``MIRROR_HOME`` where it is not given.
+        wait: seconds that whatever writes here waits for another process that does.
+        tell: told once who that is, before the waiting begins.
 
     Raises:
         UsageError: neither is given.
         NotAMirrorError: the folder is no mirror.
     """
 
-    def __init__(self, root: Path | str | None = None) -> None:
+    def __init__(
+        self,
+        root: Path | str | None = None,
+        *,
+        wait: float = 0.0,
+        tell: Callable[[str], object] = lambda text: None,
+    ) -> None:
         self.root = _root(root)
+        self._wait = wait
+        self._tell = tell
         if not (self.root / _FORMAT_FILE).is_file():
             raise NotAMirrorError(self.root)
 
@@ -98,9 +108,9 @@ class Mirror:
         Raises:
             UnknownFormatError: another version wrote this mirror.
         """
-        from mirror.store import Store
+        from mirror.store import Patience, Store
 
-        return Store.open(self.root)
+        return Store.open(self.root, Patience(self._wait, self._tell))
 
     @property
     def settings(self) -> Settings:

@@ -9,6 +9,7 @@ import click
 
 from mirror.cli.app import Command, Session, common_options, json_option, pass_session
 from mirror.cli.output import emit, emit_json, human_size, number_of, one_line, talk
+from mirror.cli.waiting import wait_option
 from mirror.errors import UsageError
 from mirror.names import RepoType
 
@@ -39,6 +40,7 @@ _SHOWN: Final = 20
 @click.option("--add", is_flag=True, help="Add the repos to mirror.toml, to keep following them.")
 @click.option("-n", "--dry-run", is_flag=True, help="Only show what would be taken in.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@wait_option
 @common_options
 @json_option
 @pass_session

@@ -69,12 +69,14 @@ class Session:
     root: Path | None = None
     as_json: bool = False
     debug: bool = False
+    wait: float = 0.0
+    """Seconds for another process that writes."""
 
-    def mirror(self) -> Mirror:
-        """Open the mirror that ``-C`` or ``MIRROR_HOME`` names."""
+    def mirror(self, *, quiet: bool = False) -> Mirror:
+        """Open the mirror that ``-C`` or ``MIRROR_HOME`` names; ``quiet`` waits without a word."""
         from mirror.api import Mirror
 
-        return Mirror(self.root)
+        return Mirror(self.root, wait=self.wait, tell=_nothing if quiet else _say_waiting)
 
 
 pass_session = click.make_pass_decorator(Session, ensure=True)
@@ -86,7 +88,7 @@ def common_options(command: F) -> F:
         "--debug",
         is_flag=True,
         expose_value=False,
-        callback=_remember("debug"),
+        callback=remember("debug"),
         help="Show the traceback of an error.",
     )(command)
     return click.option(
@@ -95,7 +97,7 @@ def common_options(command: F) -> F:
         metavar="DIR",
         type=click.Path(path_type=Path),
         expose_value=False,
-        callback=_remember("root"),
+        callback=remember("root"),
         help="The mirror folder; otherwise the variable MIRROR_HOME.",
     )(command)
 
@@ -106,12 +108,14 @@ def json_option(command: F) -> F:
         "--json",
         is_flag=True,
         expose_value=False,
-        callback=_remember("as_json"),
+        callback=remember("as_json"),
         help="Write JSON to stdout; for an error too.",
     )(command)
 
 
-def _remember(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+def remember(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    """Give what keeps the value of an option in the session, where one is given."""
+
     def callback(ctx: click.Context, _param: click.Parameter, value: Any) -> None:
         if value:
             setattr(ctx.ensure_object(Session), name, value)
@@ -225,6 +229,14 @@ class App(click.Group):
         if "--json" in options:
             emit_json({"error": None, "message": None, "hint": None} | facts | {"exit_code": code})
         sys.exit(code)
+
+
+def _nothing(_holder: str) -> None:
+    pass
+
+
+def _say_waiting(holder: str) -> None:
+    _say(f"waiting: {holder}")
 
 
 def _say(message: str, hint: str | None = None) -> None:

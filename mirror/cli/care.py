@@ -18,6 +18,7 @@ from mirror.cli.output import (
     one_line,
     talk,
 )
+from mirror.cli.waiting import wait_option
 
 if TYPE_CHECKING:
     from mirror.api.care import Verification
@@ -39,6 +40,7 @@ _SHOWN: Final = 50
 @click.option("--repair", is_flag=True, help="Put right what is wrong, from upstream if needed.")
 @click.option("--noted", is_flag=True, help="Only what a server found missing or cut short.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@wait_option
 @common_options
 @json_option
 @pass_session
@@ -111,6 +113,7 @@ def _print_verification(result: Verification, *, repair: bool) -> None:
 )
 @click.option("-n", "--dry-run", is_flag=True, help="Only show what would go.")
 @click.option("--proposed", is_flag=True, help="Also what senders of bundles have removed.")
+@wait_option
 @common_options
 @json_option
 @pass_session
@@ -146,6 +149,7 @@ def prune(session: Session, /, dry_run: bool, proposed: bool) -> None:
 @click.argument("repos", metavar="REPO...", nargs=-1, required=True)
 @click.option("--revision", metavar="R", help="Only this branch, tag or pinned commit of each.")
 @click.option("-n", "--dry-run", is_flag=True, help="Only show what would go.")
+@wait_option
 @common_options
 @json_option
 @pass_session
@@ -192,6 +196,7 @@ def _print_prune(plan: PrunePlan, *, dry_run: bool) -> None:
     short_help="Make the catalog anew from the store.",
     examples=("mirror reindex",),
 )
+@wait_option
 @common_options
 @json_option
 @pass_session

@@ -27,6 +27,7 @@ from mirror.cli.output import (
     talk,
     words_cell,
 )
+from mirror.cli.waiting import wait_option
 
 if TYPE_CHECKING:
     from mirror.bundle.head import Answer, SnapshotEntry
@@ -276,6 +277,7 @@ def _print_exported(done: Exported, plan: ExportPlan) -> None:
 )
 @click.option("-n", "--dry-run", is_flag=True, help="Only show what would come in.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@wait_option
 @common_options
 @json_option
 @pass_session
@@ -400,6 +402,7 @@ def _volume_words(numbers: Sequence[int]) -> str:
 )
 @click.argument("path", metavar="FILE", type=_FILE)
 @click.option("--sign", "key", metavar="KEY", type=_FILE, help="Sign with this OpenSSH key.")
+@wait_option
 @common_options
 @json_option
 @pass_session

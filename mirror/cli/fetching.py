@@ -23,6 +23,7 @@ from mirror.cli.output import (
     size_cell,
     talk,
 )
+from mirror.cli.waiting import wait_option
 
 if TYPE_CHECKING:
     from mirror.sync.model import Amount, Problem, RepoPlan, RunReport, SyncPlan
@@ -67,6 +68,7 @@ def plan(session: Session, /, repos: tuple[str, ...], files: bool, recheck: bool
 @click.option("-n", "--dry-run", is_flag=True, help="Only show what would be done: mirror plan.")
 @click.option("-q", "--quiet", is_flag=True, help="Say only what failed, and the summary.")
 @_RECHECK
+@wait_option
 @common_options
 @json_option
 @pass_session
@@ -86,7 +88,7 @@ def sync(
         return
     from mirror.cli.progress import watch_sync
 
-    mirror = session.mirror()
+    mirror = session.mirror(quiet=quiet)
     with watch_sync(quiet=quiet) as progress:
         report = mirror.sync(repos, recheck=recheck, progress=progress)
     if session.as_json:

@@ -5,6 +5,7 @@ from mirror.store.digests import Digests, Hasher, hash_bytes, hash_file, lfs_poi
 from mirror.store.git_index import GitIndex
 from mirror.store.history import Observation
 from mirror.store.layout import FORMAT, Layout
+from mirror.store.lock import Patience
 from mirror.store.manifest import Manifest, ManifestFile, decode_manifest, encode_manifest
 from mirror.store.noted import NotedDamage, forget_damage, note_damage, noted_damage
 from mirror.store.provenance import Origin, Provenance, add_provenance, read_provenance
@@ -46,6 +47,7 @@ __all__ = [
     "NotedDamage",
     "Observation",
     "Origin",
+    "Patience",
     "Provenance",
     "PrunePlan",
     "RepairReport",

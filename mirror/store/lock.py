@@ -1,5 +1,7 @@
 """One writer at a time, and a refusal that says who the other one is.
 
+Who has patience waits for the other to end.
+
 The lock is the kernel's (flock), so it ends with the process that holds it, however
 that ends. What the file says about the holder is for people only.
 """
@@ -11,20 +13,36 @@ import fcntl
 import json
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from filelock import FileLock, Timeout
 
 from mirror.errors import LockedError
 from mirror.store.atomic import disk_errors
 
+#: Seconds between two looks.
+_POLL: Final = 0.2
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait for another writer."""
+
+    seconds: float = 0.0
+    tell: Callable[[str], object] = lambda text: None
+    """Told once who it is, before the waiting begins."""
+
+
+AT_ONCE: Final = Patience()
+
 
 @contextlib.contextmanager
-def hold_lock(path: Path, purpose: str) -> Iterator[None]:
-    """Hold the lock file ``path``; never wait for it.
+def hold_lock(path: Path, purpose: str, patience: Patience = AT_ONCE) -> Iterator[None]:
+    """Hold the lock file ``path``; wait for it only as long as ``patience`` says.
 
     Raises:
         LockedError: another process, or another part of this one, holds it.
@@ -34,12 +52,14 @@ def hold_lock(path: Path, purpose: str) -> Iterator[None]:
     # a killed process, so that fallback is off: better to refuse such a folder.
     lock = FileLock(path, timeout=0, thread_local=False, fallback_to_soft=False)
     with disk_errors(path):
-        try:
-            lock.acquire()
-        except Timeout:
-            raise LockedError(
-                _describe(path), hint="wait for it to end, or stop that process; then try again"
-            ) from None
+        if not _acquire(lock, 0):
+            if patience.seconds > 0:
+                patience.tell(_describe(path))
+            if not _acquire(lock, patience.seconds):
+                raise LockedError(
+                    _describe(path),
+                    hint="wait for it to end, or stop that process; then try again",
+                )
     try:
         with disk_errors(path):
             path.write_text(json.dumps(_this_process(purpose)) + "\n", encoding="utf-8")
@@ -62,6 +82,14 @@ def alone_in(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _acquire(lock: FileLock, seconds: float) -> bool:
+    try:
+        lock.acquire(timeout=seconds, poll_interval=_POLL)
+    except Timeout:
+        return False
+    return True
 
 
 def _this_process(purpose: str) -> dict[str, Any]:

@@ -39,7 +39,7 @@ from mirror.store.git_index import GitIndex
 from mirror.store.history import Observation
 from mirror.store.journal import append_records, merge_journals, read_records
 from mirror.store.layout import FORMAT, Layout
-from mirror.store.lock import hold_lock
+from mirror.store.lock import AT_ONCE, Patience, hold_lock
 from mirror.store.manifest import Manifest, ManifestFile, decode_manifest, encode_manifest
 from mirror.store.opening import open_regular, read_regular
 from mirror.store.refs import encode_refs, heads, log_moves, read_refs, write_refs
@@ -55,8 +55,9 @@ _SHORT_COMMIT: Final = 7
 class Store:
     """One mirror folder."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, patience: Patience = AT_ONCE) -> None:
         self.root = root
+        self._patience = patience
         self.layout = Layout(root)
         self._barrier = Barrier(self.layout.blobs, self.layout.repos)
         self.blobs = Blobs(self.layout.blobs, self._barrier)
@@ -93,14 +94,14 @@ class Store:
         return store
 
     @classmethod
-    def open(cls, root: Path | str) -> Self:
-        """Open a mirror folder. Writes nothing.
+    def open(cls, root: Path | str, patience: Patience = AT_ONCE) -> Self:
+        """Open a mirror folder. Writes nothing. ``patience`` is for :meth:`write_lock`.
 
         Raises:
             NotAMirrorError: no ``format`` file.
             UnknownFormatError: written by another version of this program.
         """
-        store = cls(_absolute(root))
+        store = cls(_absolute(root), patience)
         try:
             with open_regular(store.layout.format) as stream:
                 found = stream.read(80)
@@ -118,7 +119,7 @@ class Store:
 
     @contextmanager
     def _locked(self, purpose: str) -> Iterator[None]:
-        with hold_lock(self.layout.lock, purpose):
+        with hold_lock(self.layout.lock, purpose, self._patience):
             self._make_folders()
             try:
                 yield
@@ -126,7 +127,7 @@ class Store:
                 self._barrier.settle()
 
     def write_lock(self, purpose: str) -> AbstractContextManager[None]:
-        """Be the only writer for a while. Does not wait; ends with the process.
+        """Be the only writer for a while. Waits only with patience; ends with the process.
 
         Raises:
             LockedError: says which process holds it, why and since when.

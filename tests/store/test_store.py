@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -21,7 +23,7 @@ from mirror.errors import (
     UnknownFormatError,
 )
 from mirror.names import RepoKey, RepoType
-from mirror.store import Observation, Store, verify
+from mirror.store import Observation, Patience, Store, verify
 from mirror.store.view import tree_json
 from tests.store.making import FILES, KEY, OTHER, commit_of, contents, manifest_of, publish
 
@@ -448,6 +450,31 @@ def test_the_lock_ends_with_its_process(store: Store) -> None:
         process.wait()
         with store.write_lock("verify"):
             assert json.loads(store.layout.lock.read_text())["purpose"] == "verify"
+
+
+def test_patience_waits_for_the_other_writer(store: Store) -> None:
+    told: list[str] = []
+
+    def write() -> str:
+        with Store.open(store.root, Patience(60, told.append)).write_lock("sync"):
+            return str(json.loads(store.layout.lock.read_text())["purpose"])
+
+    with ThreadPoolExecutor(1) as pool:
+        with store.write_lock("import"):
+            job = pool.submit(write)
+            while not told:
+                time.sleep(0.01)
+            assert not job.done()
+        assert "sync" == job.result(30)
+    assert [f"another process writes to this mirror: import, pid {os.getpid()}"] == [
+        text.partition(" on ")[0] for text in told
+    ]
+
+
+def test_patience_has_an_end(store: Store) -> None:
+    impatient = Store.open(store.root, Patience(0.3))
+    with store.write_lock("import"), pytest.raises(LockedError, match="import, pid"):
+        impatient.write_lock("sync").__enter__()
 
 
 def test_a_lock_file_without_a_name_is_no_obstacle(store: Store) -> None:
