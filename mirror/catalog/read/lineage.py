@@ -31,22 +31,22 @@ _TARGETS: Final = (
 #: An id or another name of a repo → its number, id, state and downloads.
 _KNOWN: Final = (
     "SELECT names.value, repos.repo, repos.repo_id, repos.state, repos.downloads"
-    " FROM json_each(?1) AS names"
-    " LEFT JOIN aliases ON aliases.repo_type = ?2 AND aliases.alias = names.value"
-    " JOIN repos ON repos.repo_type = ?2"
+    " FROM json_each(:names) AS names"
+    " LEFT JOIN aliases ON aliases.repo_type = :type AND aliases.alias = names.value"
+    " JOIN repos ON repos.repo_type = :type"
     " AND repos.repo_id = coalesce(aliases.repo_id, names.value)"
 )
 #: The index alone answers the first; a repo's own rows are read of those that are listed.
 _SOURCES: Final = (
     "SELECT DISTINCT repo FROM repo_links"
-    " WHERE kind = ? AND target IN (SELECT value FROM json_each(?))"
+    " WHERE kind = :kind AND target IN (SELECT value FROM json_each(:names))"
 )
 _ROWS: Final = (
     "SELECT repos.repo, repos.repo_type, repos.repo_id, min(repo_links.relation),"
     " repos.state, repos.downloads"
     " FROM repo_links JOIN repos ON repos.repo = repo_links.repo"
-    " WHERE repo_links.repo IN (SELECT value FROM json_each(?3)) AND repo_links.kind = ?1"
-    " AND repo_links.target IN (SELECT value FROM json_each(?2)) GROUP BY repos.repo"
+    " WHERE repo_links.repo IN (SELECT value FROM json_each(:repos)) AND repo_links.kind = :kind"
+    " AND repo_links.target IN (SELECT value FROM json_each(:names)) GROUP BY repos.repo"
 )
 _NAMES: Final = "SELECT alias FROM aliases WHERE repo_type = ? AND repo_id = ?"
 
@@ -94,13 +94,13 @@ class _Children:
         self, names: Sequence[str], kind: str, without: int
     ) -> tuple[list[tuple[Any, ...]], int]:
         """Give rows of at most ``MAX_CHILDREN``, and how many there are."""
-        given = (kind, json.dumps(list(names)))
+        given = {"kind": kind, "names": json.dumps(list(names))}
         members = BitMap(number for (number,) in self._connection.execute(_SOURCES, given))
         members.discard(without)
         here = members & self._mirrored
         chosen = self._first(here, MAX_CHILDREN)
         chosen += self._first(members - here, MAX_CHILDREN - len(chosen))
-        rows = self._connection.execute(_ROWS, (*given, json.dumps(chosen)))
+        rows = self._connection.execute(_ROWS, given | {"repos": json.dumps(chosen)})
         by_number = {row[0]: row for row in rows}
         return [by_number[number] for number in chosen if number in by_number], len(members)
 
@@ -119,7 +119,7 @@ def _targets(
     """What a repo names, each with its number where it has one; and whether there is more."""
     links = connection.execute(_TARGETS, (number, kind, MAX_CHILDREN + 1)).fetchall()
     names = json.dumps([target for target, _ in links])
-    rows = connection.execute(_KNOWN, (names, target_type.value))
+    rows = connection.execute(_KNOWN, {"names": names, "type": target_type.value})
     known: dict[str, Sequence[Any]] = {name: row for name, *row in rows}
     found: list[tuple[Relative, int | None]] = []
     for target, relation in links[:MAX_CHILDREN]:

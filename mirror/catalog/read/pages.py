@@ -70,15 +70,15 @@ _OTHER_NAME: Final = "SELECT repo_id FROM aliases WHERE repo_type = ? AND alias 
 _OTHER_NAMES: Final = "SELECT alias FROM aliases WHERE repo_type = ? AND repo_id = ? ORDER BY alias"
 
 #: From the best spelling to the worst.
-_BY_ID: Final = "SELECT repo_type, repo_id FROM repos WHERE repo_id = ?1"
+_BY_ID: Final = "SELECT repo_type, repo_id FROM repos WHERE repo_id = :id"
 _BY_ALIAS: Final = (
     "SELECT repos.repo_type, repos.repo_id FROM aliases JOIN repos"
     " ON repos.repo_type = aliases.repo_type AND repos.repo_id = aliases.repo_id"
-    " WHERE aliases.alias = ?1"
+    " WHERE aliases.alias = :id"
 )
-_BY_NAME: Final = "SELECT repo_type, repo_id FROM repos WHERE name = ?1"
+_BY_NAME: Final = "SELECT repo_type, repo_id FROM repos WHERE name = :id"
 _ATTEMPTS: Final = (
-    f"{_BY_ID} COLLATE NOCASE AND repo_id = ?1",  # the index ignores case
+    f"{_BY_ID} COLLATE NOCASE AND repo_id = :id",  # the index ignores case
     _BY_ALIAS,
     f"{_BY_ID} COLLATE NOCASE",
     f"{_BY_ALIAS} COLLATE NOCASE",
@@ -106,7 +106,7 @@ def find_keys(connection: sqlite3.Connection, text: str) -> list[RepoKey]:
     kinds = [kind for kind in RepoType if tail and head == kind.plural]
     repo_id = tail if kinds else text
     for statement in _ATTEMPTS:
-        rows = connection.execute(statement, (repo_id,)).fetchall()
+        rows = connection.execute(statement, {"id": repo_id}).fetchall()
         found = {RepoKey(RepoType(kind), name) for kind, name in rows}
         if kept := [key for key in found if not kinds or key.repo_type is kinds[0]]:
             return sorted(kept)
