@@ -9,7 +9,7 @@ import click
 
 from mirror.cli.app import Command, Session, common_options, json_option, pass_session
 from mirror.cli.output import emit, emit_json, human_size, number_of, one_line, talk
-from mirror.cli.waiting import wait_option
+from mirror.cli.span import wait_option
 from mirror.errors import UsageError
 from mirror.names import RepoType
 

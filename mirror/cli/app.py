@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
@@ -69,14 +70,16 @@ class Session:
     root: Path | None = None
     as_json: bool = False
     debug: bool = False
-    wait: float = 0.0
-    """Seconds for another process that writes."""
+    wait: timedelta = timedelta()
+    """For another process that writes."""
 
     def mirror(self, *, quiet: bool = False) -> Mirror:
         """Open the mirror that ``-C`` or ``MIRROR_HOME`` names; ``quiet`` waits without a word."""
         from mirror.api import Mirror
 
-        return Mirror(self.root, wait=self.wait, tell=_nothing if quiet else _say_waiting)
+        return Mirror(
+            self.root, wait=self.wait.total_seconds(), tell=_nothing if quiet else _say_waiting
+        )
 
 
 pass_session = click.make_pass_decorator(Session, ensure=True)

@@ -18,7 +18,7 @@ from mirror.cli.output import (
     one_line,
     talk,
 )
-from mirror.cli.waiting import wait_option
+from mirror.cli.span import wait_option
 
 if TYPE_CHECKING:
     from mirror.api.care import Verification

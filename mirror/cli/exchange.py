@@ -27,7 +27,7 @@ from mirror.cli.output import (
     talk,
     words_cell,
 )
-from mirror.cli.waiting import wait_option
+from mirror.cli.span import wait_option
 
 if TYPE_CHECKING:
     from mirror.bundle.head import Answer, SnapshotEntry

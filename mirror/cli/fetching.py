@@ -23,7 +23,7 @@ from mirror.cli.output import (
     size_cell,
     talk,
 )
-from mirror.cli.waiting import wait_option
+from mirror.cli.span import wait_option
 
 if TYPE_CHECKING:
     from mirror.sync.model import Amount, Problem, RepoPlan, RunReport, SyncPlan

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -27,6 +26,7 @@ from mirror.cli.output import (
     talk,
     time_cell,
 )
+from mirror.cli.span import SpanType
 from mirror.errors import PartialError
 
 if TYPE_CHECKING:
@@ -34,25 +34,6 @@ if TYPE_CHECKING:
 
 #: Kinds of runs that bring content in, and so have counts of it.
 _BRINGING: Final = frozenset({"sync", "import", "pass-through"})
-
-_AGE: Final = re.compile(r"(\d+)\s*([mhdw])")
-_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-
-
-class AgeType(click.ParamType[timedelta]):
-    """A time span such as ``36h``."""
-
-    name = "age"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> timedelta:
-        """Read ``90m``, ``36h``, ``8d`` or ``2w``."""
-        if isinstance(value, timedelta):
-            return value
-        if (match := _AGE.fullmatch(str(value).strip())) is None:
-            self.fail("expected a time such as 90m, 36h, 8d or 2w", param, ctx)
-        return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 @click.command(
@@ -69,7 +50,7 @@ class AgeType(click.ParamType[timedelta]):
 @click.option(
     "--max-age",
     metavar="AGE",
-    type=AgeType(),
+    type=SpanType(),
     help="With --check: how old the last successful sync or import may be, such as 36h.",
 )
 @common_options
