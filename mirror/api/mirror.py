@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from mirror.errors import (
     CatalogError,
     DamagedError,
+    LockedError,
     MirrorError,
     NotAMirrorError,
     NotFoundError,
@@ -96,7 +98,10 @@ class Mirror:
         from mirror.api.selection_file import create_mirror
 
         store = create_mirror(Path(root).expanduser().absolute(), endpoint)
-        index_changes(store)  # an empty catalog: who asks for anything is told that nothing is here
+        if not store.layout.catalog.exists():
+            # An empty one: who asks for anything is told that nothing is here.
+            with suppress(LockedError):  # whoever writes to a mirror without one makes it
+                index_changes(store)
         return cls(store.root)
 
     # --- the parts -----------------------------------------------------------------

@@ -189,6 +189,20 @@ class TestSync:
             synced.sync()
 
 
+class TestInit:
+    @pytest.mark.parametrize("catalog", [True, False])
+    def test_of_a_mirror_that_is_being_written_to(self, tmp_path: Path, catalog: bool) -> None:
+        mirror = Mirror.init(tmp_path / "mirror")
+        if not catalog:
+            mirror.store.layout.catalog.unlink()
+
+        with mirror.store.write_lock("sync"):
+            again = Mirror.init(mirror.root)
+
+        assert mirror.root == again.root
+        assert catalog == mirror.store.layout.catalog.exists()
+
+
 class TestFinding:
     def test_by_every_filter(self, offline: Mirror) -> None:
         found = offline.search(
