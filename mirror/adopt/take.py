@@ -54,6 +54,7 @@ Watch = Callable[[int], None]
 _THREADS: Final = min(8, os.cpu_count() or 1)
 _CHUNK: Final = 1 << 20
 _BATCH: Final = 1000
+_LARGE: Final = 1 << 20
 _SUFFIX: Final = ".adopt"
 
 
@@ -131,7 +132,7 @@ class Taker:
     def _from_disk_at_once(
         self, files: Sequence[FoundFile]
     ) -> Iterator[tuple[FoundFile, _Taken | str]]:
-        lots = in_lots(files, lambda file: file.size)
+        lots = in_lots(files, lambda file: file.size < _LARGE)
         with Workers(_THREADS) as workers:
             take = partial(self._take_lot, tick=workers.check)
             for lot, outcomes in zip(lots, workers.map(take, lots), strict=True):

@@ -52,14 +52,14 @@ def hold_lock(path: Path, purpose: str, patience: Patience = AT_ONCE) -> Iterato
     # a killed process, so that fallback is off: better to refuse such a folder.
     lock = FileLock(path, timeout=0, thread_local=False, fallback_to_soft=False)
     with disk_errors(path):
-        if not _acquire(lock, 0):
-            if patience.seconds > 0:
-                patience.tell(_describe(path))
-            if not _acquire(lock, patience.seconds):
-                raise LockedError(
-                    _describe(path),
-                    hint="wait for it to end, or stop that process; then try again",
-                )
+        held = _acquire(lock, 0)
+        if not held and patience.seconds > 0:
+            patience.tell(_describe(path))
+            held = _acquire(lock, patience.seconds)
+        if not held:
+            raise LockedError(
+                _describe(path), hint="wait for it to end, or stop that process; then try again"
+            )
     try:
         with disk_errors(path):
             path.write_text(json.dumps(_this_process(purpose)) + "\n", encoding="utf-8")

@@ -313,8 +313,8 @@ _Job = tuple[Path, str]
 def _in_batches(workers: Workers, jobs: Iterable[_Job]) -> Iterator[tuple[_Job, tuple[str, int]]]:
     """Hash in order, without a future for each of a million blobs at once."""
     jobs = iter(jobs)
+    hashed = partial(_sha256, tick=workers.check)
     while batch := list(islice(jobs, _BATCH)):
-        hashed = partial(_sha256, tick=workers.check)
         yield from zip(batch, workers.map(hashed, (path for path, _ in batch)), strict=True)
 
 

@@ -7,33 +7,32 @@ hash their files to the end, for minutes with large ones, before anybody sees wh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from threading import Event
 from types import TracebackType
-from typing import Final, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
 S = TypeVar("S")
 T = TypeVar("T")
-
-_LARGE: Final = 1 << 20
 
 
 class StoppedError(Exception):
     """The work is not wanted any more. Nobody sees it: who waited has an error of his own."""
 
 
-def in_lots(things: Iterable[T], size_of: Callable[[T], int]) -> list[list[T]]:
-    """Divide files among threads: each large one by itself, all small ones together.
+def in_lots(things: Iterable[T], slow: Callable[[T], bool]) -> list[list[T]]:
+    """Divide work among threads: the ``slow`` things together, each of the others by itself.
 
-    Of a small file most is Python's own work, at which threads only wait for each other: two
-    of them take longer than one. A large one is hashed and copied outside Python's lock.
+    Slow are small files, and packs of them. Most of that is Python's own work, at which threads
+    only wait for each other: two of them take longer than one. A large file is hashed and
+    copied outside Python's lock.
     """
-    small: list[T] = []
-    lots: list[list[T]] = [small]
+    together: list[T] = []
+    lots: list[list[T]] = [together]
     for thing in things:
-        if size_of(thing) < _LARGE:
-            small.append(thing)
+        if slow(thing):
+            together.append(thing)
         else:
             lots.append([thing])
     return lots
@@ -59,6 +58,11 @@ class Workers:
     def submit(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Have something done."""
         return self._pool.submit(job, *args, **kwargs)
+
+    def finish(self, jobs: Iterable[Future[T]]) -> None:
+        """Wait for all of them; the first error of one ends the waiting."""
+        for job in as_completed(jobs):
+            job.result()
 
     def map(self, job: Callable[[S], T], things: Iterable[S]) -> Iterator[T]:
         """Have it done for each thing; give what comes out in the same order."""

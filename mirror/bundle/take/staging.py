@@ -14,8 +14,7 @@ import hashlib
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import as_completed
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -33,7 +32,7 @@ from mirror.errors import (
 from mirror.store import Blobs, Store
 from mirror.store.atomic import Barrier, disk_errors, temporary_name, write_atomic
 from mirror.store.opening import no_link, open_new, read_regular
-from mirror.store.workers import Workers
+from mirror.store.workers import Workers, in_lots
 
 Watch = Callable[[int, int], None]
 
@@ -145,12 +144,11 @@ class Staging:
                 if progress is not None:
                     progress(self._count, total)
 
-        packs, others = _divided(files)
+        lots = in_lots(files, lambda file: file.path.startswith(f"{form.PACKS}/"))
         with Workers(_WORKERS) as workers:
-            jobs = [workers.submit(self._take_files, volume.folder, packs, note)]
-            jobs += [workers.submit(self._take_files, volume.folder, [one], note) for one in others]
-            for job in as_completed(jobs):
-                job.result()
+            workers.finish(
+                [workers.submit(self._take_lot, volume.folder, lot, note) for lot in lots]
+            )
         for whole, parts in self._head.parts.items():
             if parts[0].path != whole and all(part.path in self._done for part in parts):
                 self._join(whole, sum(part.size for part in parts))
@@ -163,7 +161,7 @@ class Staging:
 
     # --- one file -------------------------------------------------------------------
 
-    def _take_files(
+    def _take_lot(
         self, folder: Path, files: Sequence[BundleFile], note: Callable[[int], None]
     ) -> None:
         for file in files:
@@ -359,18 +357,6 @@ class _WrongDigestError(Exception):
 def folder_of(store: Store, head: Head) -> Path:
     """Where a bundle is staged."""
     return store.layout.partial / f"import-{head.id[:32]}"
-
-
-def _divided(files: Iterable[BundleFile]) -> tuple[list[BundleFile], list[BundleFile]]:
-    """Give packs, and all others.
-
-    One thread takes in all packs: most of it is Python's work, in which threads wait.
-    """
-    packs: list[BundleFile] = []
-    others: list[BundleFile] = []
-    for file in files:
-        (packs if file.path.startswith(f"{form.PACKS}/") else others).append(file)
-    return packs, others
 
 
 def _read_through(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import as_completed
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -54,8 +53,7 @@ def write_payload(
         jobs = [workers.submit(writer.copy_file, whole, path) for whole, path in sources.items()]
         jobs.append(workers.submit(writer.write_packs, packs))
         jobs += [workers.submit(writer.copy_blob, whole) for whole in writer.blobs]
-        for job in as_completed(jobs):
-            job.result()
+        workers.finish(jobs)
     return [
         [
             BundleFile(path=piece.path, size=piece.size, sha256=writer.digests[piece.path])
